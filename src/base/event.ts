@@ -1,0 +1,73 @@
+import type { Problem } from './problem.ts';
+import type { Difference } from './state.ts';
+
+/** A step on a host, as events name it. */
+export interface StepName {
+  /** Unique in the plan: `host/role/type name`. */
+  readonly step: string;
+  readonly host: string;
+  readonly role: string;
+  readonly type: string;
+  readonly name: string;
+}
+
+/** What would change, or did: shown to people, so free of secrets. */
+export interface ShownChange {
+  readonly action: 'create' | 'update' | 'remove';
+  readonly differences: readonly Difference[];
+  /** A unified diff of content, where there is content. */
+  readonly diff?: string;
+  /** Why, where the change follows from others: what a service restarts for. */
+  readonly reasons?: readonly string[];
+  /** Cannot be taken back. */
+  readonly irreversible?: boolean;
+}
+
+export interface Summary {
+  readonly type: 'summary';
+  readonly ok: number;
+  readonly changed: number;
+  readonly failed: number;
+  readonly blocked: number;
+  readonly skipped: number;
+  readonly unreachable: number;
+  readonly hosts: number;
+  readonly steps: number;
+  readonly seconds: number;
+  readonly roundTrips: number;
+}
+
+/** Everything a run tells, in order. `--json` prints them one a line; the journal keeps those of steps. */
+export type Event =
+  | {
+      readonly type: 'run-start';
+      readonly run: string;
+      readonly command: string;
+      readonly cloud: string;
+      readonly hosts: number;
+      readonly steps: number;
+    }
+  | { readonly type: 'note'; readonly text: string; readonly host?: string }
+  | { readonly type: 'host-up'; readonly host: string; readonly seconds: number }
+  | { readonly type: 'host-down'; readonly host: string; readonly reason: string; readonly message: string; readonly hint?: string }
+  | { readonly type: 'host-surveyed'; readonly host: string; readonly steps: number; readonly differing: number; readonly unknown: number }
+  | ({ readonly type: 'step-planned'; readonly change: ShownChange } & StepName)
+  | ({ readonly type: 'step-unknown'; readonly because: string } & StepName)
+  | ({ readonly type: 'step-start'; readonly change: ShownChange } & StepName)
+  | ({ readonly type: 'step-ok' } & StepName)
+  | ({ readonly type: 'step-changed'; readonly change: ShownChange; readonly seconds: number } & StepName)
+  | ({
+      readonly type: 'step-failed';
+      readonly message: string;
+      readonly output?: readonly string[];
+      readonly hint?: string;
+      readonly seconds: number;
+    } & StepName)
+  | ({ readonly type: 'step-blocked'; readonly by: string } & StepName)
+  | ({ readonly type: 'step-skipped'; readonly because: string } & StepName)
+  | { readonly type: 'problem'; readonly problem: Problem }
+  | { readonly type: 'critical-path'; readonly steps: readonly { readonly step: string; readonly seconds: number }[] }
+  | Summary;
+
+/** Where events go. */
+export type Emit = (event: Event) => void;

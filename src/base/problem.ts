@@ -1,0 +1,54 @@
+/** A place in a text that a person wrote: 1-based line and column. */
+export interface Place {
+  readonly file: string;
+  readonly line: number;
+  readonly column: number;
+  /** The lines around it with a mark under the place, ready to print. */
+  readonly frame?: string;
+}
+
+/**
+ * Something that a person has to put right. `code` is stable, documented in docs/problems.md and explained by
+ * `cellwise explain CODE`; `message` is one sentence; `hint` says what to do.
+ */
+export interface Problem {
+  readonly code: string;
+  readonly message: string;
+  readonly place?: Place;
+  readonly hint?: string;
+}
+
+/** Thrown where work cannot go on because of what a person wrote or asked for; carries all problems at once. */
+export class Invalid extends Error {
+  readonly problems: readonly Problem[];
+
+  constructor(problems: readonly Problem[]) {
+    super(problems.map((problem) => problem.message).join('\n'));
+    this.name = 'Invalid';
+    this.problems = problems;
+  }
+}
+
+/** The nearest of `candidates` to a mistyped `word`, or undefined when none is near (edit distance at most a third). */
+export function nearest(word: string, candidates: Iterable<string>): string | undefined {
+  let best: { candidate: string; distance: number } | undefined;
+  for (const candidate of candidates) {
+    if (Math.abs(candidate.length - word.length) > 3) continue;
+    const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
+    if (distance <= Math.max(1, Math.floor(word.length / 3)) && (!best || distance < best.distance)) best = { candidate, distance };
+  }
+  return best?.candidate;
+}
+
+/** Levenshtein's distance, over one row at a time. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      next.push(Math.min(row[j]! + 1, next[j - 1]! + 1, row[j - 1]! + (a[i - 1] === b[j - 1] ? 0 : 1)));
+    }
+    row = next;
+  }
+  return row[b.length]!;
+}
