@@ -7,7 +7,7 @@ export interface StepName {
   readonly step: string;
   readonly host: string;
   readonly role: string;
-  readonly type: string;
+  readonly stepType: string;
   readonly name: string;
 }
 
@@ -53,6 +53,9 @@ export type Event =
   | { readonly type: 'host-surveyed'; readonly host: string; readonly steps: number; readonly differing: number; readonly unknown: number }
   | ({ readonly type: 'step-planned'; readonly change: ShownChange } & StepName)
   | ({ readonly type: 'step-unknown'; readonly because: string } & StepName)
+  /** Everything that would change has been told. */
+  | { readonly type: 'told'; readonly changes: number; readonly unknown: number; readonly hosts: number }
+  | { readonly type: 'walk-start' }
   | ({ readonly type: 'step-start'; readonly change: ShownChange } & StepName)
   | ({ readonly type: 'step-ok' } & StepName)
   | ({ readonly type: 'step-changed'; readonly change: ShownChange; readonly seconds: number } & StepName)
@@ -65,6 +68,7 @@ export type Event =
     } & StepName)
   | ({ readonly type: 'step-blocked'; readonly by: string } & StepName)
   | ({ readonly type: 'step-skipped'; readonly because: string } & StepName)
+  | { readonly type: 'health-ok'; readonly host: string; readonly role: string; readonly checks: readonly string[]; readonly seconds: number }
   | { readonly type: 'problem'; readonly problem: Problem }
   | { readonly type: 'critical-path'; readonly steps: readonly { readonly step: string; readonly seconds: number }[] }
   | Summary;

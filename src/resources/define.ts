@@ -110,7 +110,8 @@ interface ShellBasics<P> extends Common<P> {
    * host are merged into a single step.
    */
   readonly phase?: 'sources' | 'packages';
-  readonly merge?: (all: readonly P[]) => P;
+  /** The params of one step that does what all of these do; they fit the same schema. */
+  readonly merge?: (all: readonly P[]) => AnyParams;
   /** Mends `change`; never looks. */
   readonly apply: (params: P, change: Change) => Command;
   /** Reads the content that is there now, for a diff. Asked only when the resource differs. */

@@ -15,14 +15,24 @@ export const file = defineResource({
     additionalProperties: false,
     properties: {
       path: { type: 'string', pattern: '^/', description: 'Absolute path.' },
-      content: { type: 'string', format: 'text', description: 'The whole content. In a role, `template` names a file that gives it.' },
+      content: {
+        type: 'string',
+        format: 'text',
+        description: 'The whole content. In a role, `template` names a file that gives it.',
+      },
+      encoding: {
+        type: 'string',
+        enum: ['text', 'base64'],
+        default: 'text',
+        description: '`base64`: the content is written so, because it is no text.',
+      },
       owner: { type: 'string', pattern: '^[^:]+:[^:]+$', default: 'root:root', description: 'USER:GROUP.' },
       mode: { type: 'string', pattern: '^0[0-7]{3,4}$', default: '0644', description: 'Octal, with a leading zero and in quotes.' },
       validate: { type: 'string', description: 'Shell command that checks the new content before it is put in place; `$1` is its path.' },
       absent: { type: 'boolean', description: 'The file must not be there.' },
     },
   },
-  desired: (p) => (p.absent ? null : { kind: 'regular file', sha256: digest(p.content ?? ''), owner: p.owner, mode: octal(p.mode) }),
+  desired: (p) => (p.absent ? null : { kind: 'regular file', sha256: digest(p), owner: p.owner, mode: octal(p.mode) }),
   // One stat and one sha256sum for all; what is not there is missing from both answers.
   probeAll: (all) => sh`
 set -- ${all.map((p) => p.path)}
@@ -38,13 +48,14 @@ exit 0`,
     });
   },
   peek: (p) => sh`test -f ${p.path} && head -c 1048576 -- ${p.path}`,
-  content: (p) => (p.absent ? '' : (p.content ?? '')),
+  content: (p) => (p.absent ? '' : bytes(p)),
   apply: (p) => (p.absent ? sh`rm -f -- ${p.path}` : install(p)),
 });
 
 interface FileParams {
   readonly path: string;
   readonly content?: Text;
+  readonly encoding?: 'text' | 'base64';
   readonly owner: string;
   readonly mode: string;
   readonly validate?: string;
@@ -62,6 +73,14 @@ sh -c ${p.validate} validate "$new"`
   const script = sh`
 set -e
 umask 077
+if [ -L ${p.path} ] || { [ -e ${p.path} ] && [ ! -f ${p.path} ]; }; then
+  printf '%s is not a file but a %s: move it away\\n' ${p.path} "$(stat -c %F -- ${p.path})" >&2
+  exit 1
+fi
+if [ ! -d ${`${directory}/`} ]; then
+  printf 'There is no directory %s to put the file in\\n' ${directory} >&2
+  exit 1
+fi
 new=$(mktemp -- ${`${directory}/.${name.slice(0, 100)}.XXXXXXXX`})
 trap 'rm -f -- "$new"' EXIT
 cat >"$new"
@@ -70,11 +89,20 @@ chmod -- ${p.mode} "$new"${check}
 sync -d -- "$new"
 mv -fT -- "$new" ${p.path}
 sync -- ${directory}`;
-  return withTimeout(withInput(script, p.content ?? ''), 300);
+  return withTimeout(withInput(script, bytes(p)), 300);
 }
 
-function digest(content: Text): string {
-  return createHash('sha256').update(reveal(content)).digest('hex');
+function digest(p: FileParams): string {
+  const content = bytes(p);
+  return createHash('sha256')
+    .update(content instanceof Uint8Array ? content : reveal(content))
+    .digest('hex');
+}
+
+/** What is to be in the file. Content that is no text arrives in base64. */
+function bytes(p: FileParams): Text | Uint8Array {
+  const content = p.content ?? '';
+  return p.encoding === 'base64' ? Buffer.from(reveal(content), 'base64') : content;
 }
 
 /** chmod's octal without its leading zeros, as stat prints it. */

@@ -1,0 +1,59 @@
+import { basename, dirname, extname, join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { Invalid } from '../base/problem.ts';
+import type { Inventory } from '../inventory/types.ts';
+import { readInventory } from '../inventory/read.ts';
+import { check } from '../plan/check.ts';
+import { expand } from '../plan/expand.ts';
+import { checkParams } from '../plan/params.ts';
+import type { Plan } from '../plan/plan.ts';
+import { select } from '../plan/select.ts';
+import { readRoles, type Role } from '../roles/role.ts';
+import type { SecretStore } from '../secrets/store.ts';
+
+/** Where Cellwise keeps what belongs to an inventory. */
+export interface Places {
+  /** `.cellwise/NAME` beside the inventory. */
+  readonly directory: string;
+  /** One journal a run. */
+  readonly runs: string;
+  readonly secrets: { readonly file: string; readonly identity: string };
+}
+
+export function placesOf(inventoryFile: string): Places {
+  const name = basename(inventoryFile, extname(inventoryFile));
+  const beside = dirname(inventoryFile);
+  const directory = join(beside, '.cellwise', name);
+  const identity = process.env['CELLWISE_IDENTITY'] ?? join(directory, 'identity');
+  return { directory, runs: join(directory, 'runs'), secrets: { file: join(beside, `${name}.secrets.age`), identity } };
+}
+
+/** The roles that come with Cellwise. */
+const rolesDirectory = fileURLToPath(new URL('../../roles', import.meta.url));
+
+export interface Cloud {
+  readonly inventory: Inventory;
+  readonly roles: ReadonlyMap<string, Role>;
+}
+
+/** Reads an inventory and the roles; throws Invalid with all that is wrong with both. */
+export function readCloud(file: string): Cloud {
+  const { inventory, problems } = readInventory(file);
+  const { roles, problems: roleProblems } = readRoles(rolesDirectory);
+  const all = [...problems, ...roleProblems, ...(inventory ? checkParams(inventory, roles) : [])];
+  if (!inventory || all.length > 0) throw new Invalid(all);
+  return { inventory, roles };
+}
+
+/** Expands and checks a cloud; throws Invalid with all that is wrong. */
+export function planOf({ inventory, roles }: Cloud, secrets: SecretStore): Plan {
+  const plan = expand(inventory, roles, secrets.get);
+  const problems = check(plan);
+  if (problems.length > 0) throw new Invalid(problems);
+  return plan;
+}
+
+/** The part of a plan that `--only` means; undefined: all of it. */
+export function partOf(plan: Plan, selector: string | undefined): ReadonlySet<string> | undefined {
+  return selector === undefined ? undefined : select(plan, selector);
+}

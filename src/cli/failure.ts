@@ -1,0 +1,31 @@
+import { Invalid } from '../base/problem.ts';
+import { Unreachable } from '../base/shell.ts';
+import { Locked } from '../engine/run.ts';
+import { colors, problemText } from '../report/words.ts';
+import { exits } from './exit.ts';
+import { useColor } from './output.ts';
+
+/** Says why a command could not go on, and returns the exit code. A person's mistake gets no stack trace. */
+export function tell(error: unknown, json: boolean): number {
+  const c = colors(useColor(process.stderr));
+  if (error instanceof Invalid) {
+    for (const problem of error.problems) {
+      if (json) process.stdout.write(`${JSON.stringify({ type: 'problem', problem })}\n`);
+      process.stderr.write(`${problemText(problem, c)}\n`);
+    }
+    const n = error.problems.length;
+    if (n > 1) process.stderr.write(`${n} problems.\n`);
+    return exits.invalid;
+  }
+  if (error instanceof Locked) {
+    process.stderr.write(`${c.red('locked')} ${error.message}.\n  ${c.cyan('hint')} Wait for that run, or ask them; the lock goes when their run ends or dies.\n`);
+    return exits.locked;
+  }
+  if (error instanceof Unreachable) {
+    process.stderr.write(`${c.red('error')} ${error.message}${error.hint === undefined ? '' : `\n  ${c.cyan('hint')} ${error.hint}`}\n`);
+    return exits.unreachable;
+  }
+  const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
+  process.stderr.write(`${c.red('bug')} Cellwise did not expect this; please report it:\n${text}\n`);
+  return exits.failed;
+}

@@ -1,0 +1,17 @@
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Invalid } from '../base/problem.ts';
+import { exits } from './exit.ts';
+import { openOutput } from './output.ts';
+import type { Options } from './program.ts';
+
+export function init([directory = '.']: readonly string[], options: Options): Promise<number> {
+  const file = join(directory, 'inventory.yaml');
+  if (existsSync(file)) throw new Invalid([{ code: 'file-exists', message: `${file} is there already`, hint: 'Give another directory, or move it away.' }]);
+  const text = readFileSync(new URL('../../examples/start.yaml', import.meta.url), 'utf8');
+  const schema = new URL('../../schemas/inventory.schema.json', import.meta.url).pathname;
+  mkdirSync(directory, { recursive: true });
+  writeFileSync(file, text.replace('$schema=../schemas/inventory.schema.json', `$schema=${schema}`));
+  openOutput(options, 'init').say(`Wrote ${file}. Edit it, then: cellwise validate -i ${file}`);
+  return Promise.resolve(exits.done);
+}

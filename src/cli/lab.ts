@@ -1,0 +1,37 @@
+import { Invalid } from '../base/problem.ts';
+import type { Inventory } from '../inventory/types.ts';
+import * as labs from '../lab/lab.ts';
+import type { LabSpec } from '../lab/layout.ts';
+import { placesOf, readCloud } from './cloud.ts';
+import { exits } from './exit.ts';
+import { openOutput } from './output.ts';
+import type { Options } from './program.ts';
+
+export async function lab([action, ...words]: readonly string[], options: Options): Promise<number> {
+  const { inventory } = readCloud(options.inventory);
+  const spec = specOf(inventory, options.inventory);
+  const output = openOutput(options, 'lab');
+  switch (action) {
+    case 'up': {
+      const machines = await labs.up(spec, output.emit);
+      output.say(`The lab ${spec.name} is up: ${machines.map(({ host, address }) => `${host} ${address}`).join(', ')}.`);
+      return exits.done;
+    }
+    case 'down':
+      await labs.down(spec, output.emit);
+      return exits.done;
+    case 'ssh':
+      return labs.ssh(spec, words[0] ?? inventory.hosts[0]!.name, words.slice(1), output.emit);
+    default:
+      throw new Invalid([{ code: 'usage', message: `lab knows no "${action!}"`, hint: 'It knows up, down and ssh HOST [COMMAND].' }]);
+  }
+}
+
+function specOf(inventory: Inventory, file: string): LabSpec {
+  return {
+    name: inventory.cloud.name,
+    directory: placesOf(file).directory,
+    networks: Object.values(inventory.networks).map(({ name, cidr }) => ({ name, cidr })),
+    hosts: inventory.hosts.filter(({ state }) => state === 'present').map(({ name, address, addresses, disks }) => ({ name, address, addresses, disks })),
+  };
+}

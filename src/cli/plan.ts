@@ -1,0 +1,18 @@
+import { savePlan } from '../engine/plan-file.ts';
+import * as engine from '../engine/run.ts';
+import { exitOf, exits } from './exit.ts';
+import type { Options } from './program.ts';
+import { openSession } from './session.ts';
+
+export async function plan(_args: readonly string[], options: Options): Promise<number> {
+  const session = await openSession(options, 'plan');
+  const { told, ...summary } = await engine.plan(session);
+  session.emit(summary);
+  await session.output.end();
+  if (options.out !== undefined) {
+    savePlan(options.out, session.plan, told, options.only);
+    session.output.say(`Saved. Apply exactly this by: cellwise apply ${options.out}`);
+  }
+  const exit = exitOf(summary, session.drain);
+  return exit === exits.done && options.detailedExitcode && told.pending > 0 ? exits.pending : exit;
+}

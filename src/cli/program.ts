@@ -1,0 +1,178 @@
+import { Command, CommanderError, Option } from 'commander';
+import { readFileSync } from 'node:fs';
+import { exits } from './exit.ts';
+
+/** A command's work, loaded when it is called: starting must not load what others need. */
+type Work = (args: readonly string[], options: Options) => Promise<number>;
+
+/** What the command line gave, commander's names. */
+export interface Options {
+  readonly inventory: string;
+  readonly json?: boolean;
+  readonly out?: string;
+  readonly format?: string;
+  readonly detailedExitcode?: boolean;
+  readonly yes?: boolean;
+  readonly only?: string;
+}
+
+interface Entry {
+  readonly usage: string;
+  readonly summary: string;
+  readonly options?: readonly Option[];
+  /** Two of them, each a command line and what it is for. */
+  readonly examples: readonly [[string, string], [string, string]];
+  readonly work: () => Promise<Work>;
+}
+
+const only = new Option('--only <selector>', 'work on a part and what it needs: host:NAME, role:NAME, cell:NAME, kind:NAME, or a name alone');
+const out = (what: string): Option => new Option('--out <path>', what);
+
+const entries: readonly Entry[] = [
+  {
+    usage: 'init [dir]',
+    summary: 'write a commented inventory to start from',
+    examples: [
+      ['cellwise init', 'write ./inventory.yaml'],
+      ['cellwise init clouds/lab', 'write clouds/lab/inventory.yaml'],
+    ],
+    work: async () => (await import('./init.ts')).init,
+  },
+  {
+    usage: 'validate',
+    summary: 'check inventory, roles and params without a network; tell all problems at once',
+    examples: [
+      ['cellwise validate', 'check ./inventory.yaml'],
+      ['cellwise validate -i prod.yaml --json', 'one problem a line, for an editor or CI'],
+    ],
+    work: async () => (await import('./validate.ts')).validate,
+  },
+  {
+    usage: 'graph',
+    summary: 'show what is done on which host, and why it waits for what',
+    options: [new Option('--format <format>', 'text, mermaid, dot or json').choices(['text', 'mermaid', 'dot', 'json']).default('text'), only],
+    examples: [
+      ['cellwise graph', 'everything, as text'],
+      ['cellwise graph --only role:keystone --format mermaid', 'what Keystone needs, as a drawing for a README'],
+    ],
+    work: async () => (await import('./graph.ts')).graph,
+  },
+  {
+    usage: 'plan',
+    summary: 'look at all hosts and show what would change; change nothing',
+    options: [out('save the plan, to be applied exactly'), new Option('--detailed-exitcode', 'exit code 2 when something would change'), only],
+    examples: [
+      ['cellwise plan', 'what would change now'],
+      ['cellwise plan --out tonight.plan', 'save it for `cellwise apply tonight.plan`'],
+    ],
+    work: async () => (await import('./plan.ts')).plan,
+  },
+  {
+    usage: 'apply [planfile]',
+    summary: 'make the cloud what the inventory says: look, show, ask, change, verify',
+    options: [new Option('--yes', 'do not ask'), only],
+    examples: [
+      ['cellwise apply', 'show what would change and ask'],
+      ['cellwise apply tonight.plan --yes', 'do exactly what was saved, or refuse'],
+    ],
+    work: async () => (await import('./apply.ts')).apply,
+  },
+  {
+    usage: 'verify',
+    summary: 'run the health checks of all roles',
+    options: [only],
+    examples: [
+      ['cellwise verify', 'is the cloud well?'],
+      ['cellwise verify --only keystone --json', 'one role and what it needs, for a monitor'],
+    ],
+    work: async () => (await import('./verify.ts')).verify,
+  },
+  {
+    usage: 'render',
+    summary: 'write every file of the cloud as it would be on each host, without a host; secrets are shown by name',
+    options: [out('the directory to write to').makeOptionMandatory(), only],
+    examples: [
+      ['cellwise render --out /tmp/cloud', 'all files, one directory a host'],
+      ['cellwise render --out after --only keystone', 'one role; `diff -r before after` compares two'],
+    ],
+    work: async () => (await import('./render.ts')).render,
+  },
+  {
+    usage: 'explain <topic>',
+    summary: 'explain a role, a step type, a host of the inventory, or the code of a problem',
+    examples: [
+      ['cellwise explain keystone', 'the role: its params, steps and health'],
+      ['cellwise explain ctl1', 'the host: its roles, and where each param came from'],
+    ],
+    work: async () => (await import('./explain.ts')).explain,
+  },
+  {
+    usage: 'status',
+    summary: 'tell about the last run: where it stopped, what is owed',
+    examples: [
+      ['cellwise status', 'how did the last run end?'],
+      ['cellwise status --json', 'the same as events'],
+    ],
+    work: async () => (await import('./status.ts')).status,
+  },
+  {
+    usage: 'secrets <action> [name]',
+    summary: 'init: make the encrypted file; show NAME: print one; rotate NAME: give it a new value',
+    examples: [
+      ['cellwise secrets show keystone.admin_password', "print the administrator's password"],
+      ['cellwise secrets rotate keystone.db_password', 'give it a new value, used from the next apply on'],
+    ],
+    work: async () => (await import('./secrets.ts')).secrets,
+  },
+  {
+    usage: 'lab <action> [words...]',
+    summary: 'up, down, ssh HOST [COMMAND]: containers that stand in for the hosts of the inventory',
+    examples: [
+      ['cellwise lab up -i inventories/lab.yaml', 'one container a host'],
+      ['cellwise lab ssh ctl1 -i inventories/lab.yaml', 'a root shell on one of them'],
+    ],
+    work: async () => (await import('./lab.ts')).lab,
+  },
+];
+
+/** Runs the command line and sets the process's exit code. */
+export async function main(argv: readonly string[]): Promise<void> {
+  const program = build();
+  try {
+    await program.parseAsync(argv);
+  } catch (error) {
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? exits.done : exits.invalid;
+    else process.exitCode = (await import('./failure.ts')).tell(error, argv.includes('--json'));
+  }
+}
+
+function build(): Command {
+  const program = new Command('cellwise')
+    .description('From one YAML inventory to an OpenStack cloud on Ceph, over SSH.')
+    .version(version(), '-V, --version')
+    .exitOverride()
+    .showHelpAfterError('(see `cellwise --help`)')
+    .addHelpText('after', '\nExit codes: 0 done, 1 a step failed, 2 changes pending, 3 invalid input, 4 a host unreachable, 5 locked, 130 interrupted.');
+  for (const entry of entries) add(program, entry);
+  return program;
+}
+
+function add(program: Command, { usage, summary, options = [], examples, work }: Entry): void {
+  const command = program
+    .command(usage)
+    .description(summary)
+    .option('-i, --inventory <file>', 'the inventory', 'inventory.yaml')
+    .option('--json', 'one JSON event a line on standard output')
+    .addHelpText('after', `\nExamples:\n${examples.map(([line, what]) => `  $ ${line}\n      ${what}`).join('\n')}`)
+    .action(async (...all: unknown[]) => {
+      const args = command.processedArgs.flat().filter((arg) => arg !== undefined) as string[];
+      process.exitCode = await (await work())(args, all.at(-2) as Options);
+    });
+  for (const option of options) command.addOption(option);
+  // What follows the host of `lab ssh` belongs to the command there.
+  if (usage.startsWith('lab')) command.passThroughOptions(false).allowUnknownOption();
+}
+
+function version(): string {
+  return (JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as { version: string }).version;
+}

@@ -1,0 +1,45 @@
+import { existsSync } from 'node:fs';
+import { Invalid, nearest } from '../base/problem.ts';
+import { openSecrets, type SecretStore } from '../secrets/store.ts';
+import { placesOf, planOf, readCloud } from './cloud.ts';
+import { exits } from './exit.ts';
+import { openOutput } from './output.ts';
+import type { Options } from './program.ts';
+
+export async function secrets([action, name]: readonly string[], options: Options): Promise<number> {
+  const places = placesOf(options.inventory);
+  const output = openOutput(options, 'secrets');
+  const existed = existsSync(places.secrets.file);
+  if (action !== 'init' && !existed) throw new Invalid([{ code: 'no-secrets', message: `There are no secrets yet: ${places.secrets.file} is missing`, hint: 'Make them by `cellwise secrets init`.' }]);
+  const store = await openSecrets(places.secrets);
+  switch (action) {
+    case 'init':
+      // Working out the plan asks for every secret that the cloud needs.
+      planOf(readCloud(options.inventory), store);
+      await store.save();
+      output.say(`${existed ? 'Completed' : 'Made'} ${places.secrets.file}: ${store.names().length} secrets. Its key is ${places.secrets.identity}: keep a copy.`);
+      return exits.done;
+    case 'show':
+      process.stdout.write(`${store.get(known(store, name)).reveal()}\n`);
+      return exits.done;
+    case 'rotate':
+      store.rotate(known(store, name));
+      await store.save();
+      output.say(`${name!} has a new value. \`cellwise apply\` brings it to whatever uses it.`);
+      return exits.done;
+    default:
+      throw new Invalid([{ code: 'usage', message: `secrets knows no "${action!}"`, hint: 'It knows init, show NAME and rotate NAME.' }]);
+  }
+}
+
+function known(store: SecretStore, name: string | undefined): string {
+  if (name !== undefined && store.has(name)) return name;
+  const near = name === undefined ? undefined : nearest(name, store.names());
+  throw new Invalid([
+    {
+      code: 'unknown-secret',
+      message: name === undefined ? 'Which secret?' : `There is no secret "${name}"`,
+      hint: near === undefined ? `There are: ${store.names().join(', ')}.` : `Did you mean "${near}"?`,
+    },
+  ]);
+}

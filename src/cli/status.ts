@@ -1,0 +1,38 @@
+import { readNewest, type Entry } from '../engine/journal.ts';
+import { colors, eventText, stepText, summaryText } from '../report/words.ts';
+import { placesOf } from './cloud.ts';
+import { exits } from './exit.ts';
+import { openOutput, useColor } from './output.ts';
+import type { Options } from './program.ts';
+
+export async function status(_args: readonly string[], options: Options): Promise<number> {
+  const output = openOutput(options, 'status');
+  const newest = readNewest(placesOf(options.inventory).runs);
+  if (!newest) {
+    output.say('Nothing was applied from here yet. Begin by `cellwise apply`.');
+    return exits.done;
+  }
+  if (options.json) for (const entry of newest.entries) process.stdout.write(`${JSON.stringify(entry)}\n`);
+  const c = colors(useColor(process.stdout));
+  const [first] = newest.entries;
+  output.say(`Run ${newest.run}${first?.type === 'note' ? `: ${first.text}` : ''}, begun ${first?.at ?? '?'}`);
+  for (const entry of newest.entries) if (entry.type === 'step-failed') output.say(eventText(entry, c)!);
+  for (const entry of owed(newest.entries)) {
+    output.say(`${c.yellow('?')} ${entry.host} ${stepText(entry)}: begun ${entry.at}, and how it ended was not heard. The next apply looks and goes on.`);
+  }
+  const summary = newest.entries.findLast((entry) => entry.type === 'summary');
+  if (summary) output.say(summaryText(summary, 'apply', c));
+  else output.say(c.yellow('It did not end: it is under way, or was cut off. The next `cellwise apply` goes on with what is left.'));
+  await output.end();
+  return exits.done;
+}
+
+/** Steps that were begun and of which no end is written. */
+function owed(entries: readonly Entry[]): (Entry & { type: 'step-start' })[] {
+  const open = new Map<string, Entry & { type: 'step-start' }>();
+  for (const entry of entries) {
+    if (entry.type === 'step-start') open.set(entry.step, entry);
+    else if (entry.type === 'step-changed' || entry.type === 'step-failed') open.delete(entry.step);
+  }
+  return [...open.values()];
+}

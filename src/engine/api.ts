@@ -1,0 +1,144 @@
+import { request as httpRequest } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { Secret } from '../base/secret.ts';
+import { canonical } from '../base/state.ts';
+import type { Api } from '../plan/plan.ts';
+import type { ApiAnswer, ApiRequest } from '../resources/define.ts';
+
+/** Opens a TCP connection from a host, e.g. Shell.dial. */
+export type Dial = (host: string, address: string, port: number) => Promise<Duplex>;
+
+/** Talks to the OpenStack APIs of a cloud, as its administrator, through the SSH connections of its hosts. */
+export interface ApiSession {
+  /** Sends one request; rejects when the API does not answer. */
+  send(request: ApiRequest): Promise<ApiAnswer>;
+  /** Runs a resource's generator to its end. Within one `fresh` call the same GET is sent once. */
+  follow<T>(conversation: Generator<ApiRequest, T, ApiAnswer>): Promise<T>;
+  /** Forgets what was asked: the cloud may have changed. */
+  refresh(): void;
+  /** Requests sent so far. */
+  readonly requests: number;
+}
+
+const answerLimit = 64 * 1024 * 1024;
+const timeLimit = 60_000;
+
+export function openApis(apis: ReadonlyMap<string, Api>, dial: Dial): ApiSession {
+  let token: Promise<string> | undefined;
+  let asked = new Map<string, Promise<ApiAnswer>>();
+  let requests = 0;
+
+  const exchange = async (request: ApiRequest, headers: Record<string, string>): Promise<{ answer: ApiAnswer; token: string | undefined }> => {
+    const api = apis.get(request.service);
+    if (!api) throw new Error(`No role offers the ${request.service} API`);
+    const url = new URL(api.url);
+    const port = Number(url.port || '80');
+    requests += 1;
+    const stream = await dial(api.host, url.hostname, port);
+    return talk(stream, { ...request, path: url.pathname.replace(/\/$/, '') + request.path }, { host: url.host, ...headers });
+  };
+
+  const login = async (): Promise<string> => {
+    const identity = [...apis.values()].find((api) => api.login);
+    if (!identity?.login) throw new Error('No role says how to log in to the cloud');
+    const { user, password, project } = identity.login;
+    const { answer, token } = await exchange({ service: identity.service, method: 'POST', path: '/v3/auth/tokens', body: passwordLogin(user, password, project) }, {});
+    if (answer.status !== 201 || token === undefined) throw new Error(`Logging in to the cloud as ${user} was answered ${answer.status}`);
+    return token;
+  };
+
+  const send = async (request: ApiRequest): Promise<ApiAnswer> => {
+    if (request.auth === 'none') return (await exchange(request, {})).answer;
+    const attempt = async (): Promise<ApiAnswer> => (await exchange(request, { 'x-auth-token': await (token ??= login()) })).answer;
+    const answer = await attempt().catch((error: unknown) => {
+      token = undefined;
+      throw error;
+    });
+    // A token can end before its time, e.g. when Fernet keys were changed.
+    if (answer.status !== 401) return answer;
+    token = undefined;
+    return attempt();
+  };
+
+  return {
+    send,
+    async follow(conversation) {
+      for (let step = conversation.next(); ; ) {
+        if (step.done) return step.value;
+        const request = step.value;
+        const key = canonical([request.service, request.path]);
+        const answer = request.method === 'GET' ? (asked.get(key) ?? send(request)) : send(request);
+        if (request.method === 'GET') asked.set(key, answer);
+        else if (request.auth !== 'none') asked = new Map();
+        step = conversation.next(await answer);
+      }
+    },
+    refresh: () => {
+      asked = new Map();
+    },
+    get requests() {
+      return requests;
+    },
+  };
+}
+
+/** The body of a Keystone password login, scoped to a project of the default domain. */
+function passwordLogin(user: string, password: Secret, project: string): unknown {
+  return {
+    auth: {
+      identity: { methods: ['password'], password: { user: { name: user, domain: { id: 'default' }, password } } },
+      scope: { project: { name: project, domain: { id: 'default' } } },
+    },
+  };
+}
+
+function talk(stream: Duplex, request: ApiRequest, headers: Record<string, string>): Promise<{ answer: ApiAnswer; token: string | undefined }> {
+  const body = request.body === undefined ? undefined : JSON.stringify(request.body, revealed);
+  return new Promise((resolve, reject) => {
+    const outgoing = httpRequest(
+      {
+        createConnection: () => stream as never,
+        method: request.method,
+        path: request.path,
+        timeout: timeLimit,
+        headers: {
+          accept: 'application/json',
+          connection: 'close',
+          ...(body === undefined ? {} : { 'content-type': 'application/json', 'content-length': Buffer.byteLength(body) }),
+          ...headers,
+        },
+      },
+      (incoming) => {
+        const chunks: Buffer[] = [];
+        let size = 0;
+        incoming.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          if (size > answerLimit) outgoing.destroy(new Error('The API answered more than 64 MiB'));
+          else chunks.push(chunk);
+        });
+        incoming.on('error', reject);
+        incoming.on('end', () => {
+          const token = incoming.headers['x-subject-token'];
+          resolve({ answer: { status: incoming.statusCode ?? 0, body: json(Buffer.concat(chunks)) }, token: typeof token === 'string' ? token : undefined });
+        });
+      },
+    );
+    outgoing.on('timeout', () => outgoing.destroy(new Error(`${request.method} ${request.path} was not answered within ${timeLimit / 1000} s`)));
+    outgoing.on('error', reject);
+    outgoing.end(body);
+  });
+}
+
+// JSON.stringify asks a value's toJSON first, which hides secrets: the holder still has the Secret itself.
+function revealed(this: unknown, key: string, value: unknown): unknown {
+  const original = (this as Record<string, unknown>)[key];
+  return original instanceof Secret ? original.reveal() : value;
+}
+
+function json(bytes: Buffer): unknown {
+  try {
+    return JSON.parse(bytes.toString()) as unknown;
+  } catch {
+    return bytes.toString();
+  }
+}

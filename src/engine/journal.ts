@@ -1,0 +1,59 @@
+import { appendFileSync, closeSync, fsyncSync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Event } from '../base/event.ts';
+
+/** An event with the time it was written, ISO 8601. */
+export type Entry = Event & { readonly at: string };
+
+/** What a run meant to do and what came of it, in order. It can be lost and the cloud is none the worse: it explains. */
+export interface Journal {
+  readonly run: string;
+  /** On disk when it returns. */
+  record(event: Event): void;
+  close(): void;
+}
+
+/** Opens a journal of its own for a run: `DIRECTORY/RUN.jsonl`, one entry a line. */
+export function openJournal(directory: string, run: string): Journal {
+  mkdirSync(directory, { recursive: true, mode: 0o700 });
+  const file = openSync(join(directory, `${run}.jsonl`), 'a', 0o600);
+  return {
+    run,
+    record(event) {
+      appendFileSync(file, `${JSON.stringify({ at: new Date().toISOString(), ...event })}\n`);
+      fsyncSync(file);
+    },
+    close: () => {
+      closeSync(file);
+    },
+  };
+}
+
+/** The entries of the newest run, oldest entry first; undefined when nothing was run yet. A torn last line is left out. */
+export function readNewest(directory: string): { readonly run: string; readonly entries: readonly Entry[] } | undefined {
+  const newest = runs(directory).at(-1);
+  if (newest === undefined) return undefined;
+  const lines = readFileSync(join(directory, `${newest}.jsonl`), 'utf8').split('\n').slice(0, -1);
+  return { run: newest, entries: lines.flatMap(entry) };
+}
+
+/** All runs, oldest first: a run's name begins with the time of its start. */
+function runs(directory: string): string[] {
+  try {
+    return readdirSync(directory)
+      .filter((name) => name.endsWith('.jsonl'))
+      .map((name) => name.slice(0, -'.jsonl'.length))
+      .toSorted();
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
+    throw error;
+  }
+}
+
+function entry(line: string): Entry[] {
+  try {
+    return [JSON.parse(line) as Entry];
+  } catch {
+    return [];
+  }
+}

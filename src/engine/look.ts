@@ -1,0 +1,115 @@
+import type { Command, Output } from '../base/command.ts';
+import type { Shell } from '../base/shell.ts';
+import type { Health, HealthCheck, Step } from '../plan/plan.ts';
+import type { ShellCheck } from '../resources/checks.ts';
+import type { AnyParams, Found, ShellResource } from '../resources/define.ts';
+import type { ApiSession } from './api.ts';
+import { batch } from './batch.ts';
+
+type ShellStep = Step & { readonly resource: ShellResource<AnyParams> };
+
+/** What a look at one host found, by id of step and of health node; a health is undefined when all its checks say yes. */
+export interface Survey {
+  readonly found: ReadonlyMap<string, Found>;
+  readonly ill: ReadonlyMap<string, string | undefined>;
+}
+
+/** Looks at steps and health of one host: everything that a shell can tell in one round trip. */
+export async function survey(shell: Pick<Shell, 'run'>, steps: readonly Step[], healths: readonly Health[], apis: ApiSession): Promise<Survey> {
+  const probes = gather(steps.filter(isShellStep));
+  const checks = healths.flatMap((health) => health.checks.filter(isShellCheck).map((each) => ({ health, each })));
+  const commands = [...probes.map((probe) => probe.command), ...checks.map(({ each }) => each.check.probe(each.params))];
+  const [outputs, found] = await Promise.all([runAll(shell, commands), askAll(apis, steps)]);
+  probes.forEach((probe, i) => {
+    probe.read(outputs[i]!).forEach((answer, k) => found.set(probe.steps[k]!.step, answer));
+  });
+  const ill = new Map<string, string | undefined>(healths.map((health) => [health.id, undefined]));
+  checks.forEach(({ health, each }, i) => {
+    const answer = complaint(each, outputs[probes.length + i]!);
+    if (answer !== undefined && ill.get(health.id) === undefined) ill.set(health.id, answer);
+  });
+  return { found, ill };
+}
+
+/** Looks at one step again. */
+export async function look(shell: Pick<Shell, 'run'>, step: Step, apis: ApiSession): Promise<Found> {
+  return (await survey(shell, [step], [], apis)).found.get(step.step)!;
+}
+
+/** Asks the health checks of a role on a host; undefined: healthy, otherwise the first reason why not. */
+export async function examine(shell: Pick<Shell, 'run'>, health: Health, apis: ApiSession): Promise<string | undefined> {
+  const ill = (await survey(shell, [], [health], apis)).ill.get(health.id);
+  if (ill !== undefined) return ill;
+  for (const each of health.checks) {
+    if (each.check.via !== 'api') continue;
+    try {
+      const said = await apis.follow(each.check.ask(each.params));
+      if (said !== undefined) return `${each.name}: ${said}`;
+    } catch (error) {
+      return `${each.name}: ${error instanceof Error ? error.message : String(error)}`;
+    }
+  }
+  return undefined;
+}
+
+/** A command that looks at some steps, and how to read its answer. */
+export interface Probe {
+  readonly steps: readonly Step[];
+  readonly command: Command;
+  readonly read: (output: Output) => readonly Found[];
+}
+
+/** Like with like: one command for all steps of a type that can be probed together, one a step for the others. */
+export function gather(steps: readonly ShellStep[]): Probe[] {
+  const probes: Probe[] = [];
+  for (const group of Map.groupBy(steps, (step) => step.resource).values()) {
+    const { resource } = group[0]!;
+    if ('probeAll' in resource) {
+      const all = group.map((step) => step.params);
+      probes.push({ steps: group, command: resource.probeAll(all), read: (output) => answered(output) ?? resource.parseAll(output, all) });
+    } else {
+      for (const step of group) {
+        probes.push({ steps: [step], command: resource.probe(step.params), read: (output) => [answered(output)?.[0] ?? resource.parse(output, step.params)] });
+      }
+    }
+    function answered(output: Output): readonly Found[] | undefined {
+      return output.timedOut ? group.map(() => ({ unknown: 'looking took too long' })) : undefined;
+    }
+  }
+  return probes;
+}
+
+export function isShellStep(step: Step): step is ShellStep {
+  return step.resource.via === 'shell';
+}
+
+async function runAll(shell: Pick<Shell, 'run'>, commands: readonly Command[]): Promise<readonly Output[]> {
+  if (commands.length === 0) return [];
+  const together = batch(commands);
+  return together.split(await shell.run(together.command));
+}
+
+async function askAll(apis: ApiSession, steps: readonly Step[]): Promise<Map<string, Found>> {
+  const asked = steps.filter((step) => !isShellStep(step)).map(async (step): Promise<[string, Found]> => [step.step, await ask(apis, step)]);
+  return new Map(await Promise.all(asked));
+}
+
+/** Looks at a resource behind an API; an API that cannot be reached makes its state unknown. */
+async function ask(apis: ApiSession, step: Step): Promise<Found> {
+  if (step.resource.via !== 'api') throw new TypeError(`${step.step} is no API resource`);
+  try {
+    return await apis.follow(step.resource.look(step.params));
+  } catch (error) {
+    return { unknown: error instanceof Error ? error.message : String(error) };
+  }
+}
+
+function isShellCheck(each: HealthCheck): each is HealthCheck & { readonly check: ShellCheck } {
+  return each.check.via === 'shell';
+}
+
+function complaint(each: HealthCheck, output: Output): string | undefined {
+  if (output.code === 0) return undefined;
+  const said = (output.out.toString() + output.err.toString()).trim().split('\n').at(-1) ?? '';
+  return `${each.name}: ${said || `exit code ${output.code}`}`;
+}

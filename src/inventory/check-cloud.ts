@@ -1,0 +1,120 @@
+import { contains, formatBlock, isReserved, parseAddress, parseBlock } from '../base/ipv4.ts';
+import type { Json } from '../base/state.ts';
+import type { Fault, Path } from '../document/document.ts';
+import type { Host, Inventory, Kind, Written } from './types.ts';
+
+type Data = Omit<Inventory, 'document'>;
+
+/** What is wrong with the cloud as a whole. Numbers of hosts mean something only when each host could be read. */
+export function checkCloud(inventory: Data, { cells = {} }: Written): Fault[] {
+  return [
+    ...controllers(inventory),
+    ...emptyCells(inventory, Object.keys(cells)),
+    ...storage(inventory),
+    ...monitors(inventory),
+    ...vips(inventory),
+  ];
+}
+
+/** The cell whose services a controller carries; undefined: it is a controller of the whole cloud. */
+function carries(host: Host): string | undefined {
+  return host.kinds.includes('compute') ? undefined : host.cell;
+}
+
+function present({ hosts }: Data, kind: Kind): Host[] {
+  return hosts.filter((host) => host.state === 'present' && host.kinds.includes(kind));
+}
+
+/** Controllers are the database nodes: of the cloud, and of each cell that has its own. */
+function controllers(inventory: Data): Fault[] {
+  const groups = Map.groupBy(present(inventory, 'controller'), carries);
+  const even = [...groups].filter(([, hosts]) => hosts.length % 2 === 0);
+  const none: Fault = {
+    code: 'no-controller',
+    path: ['hosts'],
+    at: 'key',
+    message: 'No host is a controller of the cloud',
+    hint: 'Give one, three or five hosts `kind: controller`',
+  };
+  return [...(groups.has(undefined) ? [] : [none]), ...even.map(([cell, hosts]) => evenControllers(cell, hosts))];
+}
+
+function evenControllers(cell: string | undefined, hosts: readonly Host[]): Fault {
+  const whose = cell === undefined ? 'The cloud' : `The cell ${cell}`;
+  return {
+    code: 'no-quorum',
+    path: hosts.at(-1)!.path,
+    at: 'key',
+    message: `${whose} has ${hosts.length} controllers; their databases survive no more failures than ${hosts.length - 1} would`,
+    hint: hosts.length === 2 ? 'Use 1 or 3 controllers' : `Use ${hosts.length - 1} or ${hosts.length + 1} controllers`,
+  };
+}
+
+function emptyCells(inventory: Data, written: readonly string[]): Fault[] {
+  const filled = new Set(present(inventory, 'compute').map(({ cell }) => cell));
+  return written
+    .filter((name) => !filled.has(name))
+    .map((name) => ({
+      code: 'empty-cell',
+      path: ['cells', name],
+      at: 'key',
+      message: `No compute host is in the cell ${name}`,
+      hint: `Give compute hosts \`cell: ${name}\`, or remove the cell`,
+    }));
+}
+
+function storage(inventory: Data): Fault[] {
+  const hosts = present(inventory, 'storage').length;
+  if (hosts > 0) return given(inventory, 'ceph', 'replicas').flatMap(({ value, path }) => tooManyReplicas(value, path, hosts));
+  if (inventory.cloud.storage === 'file') return [];
+  const hint = 'Add hosts of `kind: storage`, or write `storage: file`';
+  return [{ code: 'no-storage', path: ['cloud', 'storage'], message: 'Ceph needs storage hosts, and there is none', hint }];
+}
+
+function tooManyReplicas(value: Json, path: Path, hosts: number): Fault[] {
+  if (typeof value !== 'number' || value <= hosts) return [];
+  const message = `${value} replicas need ${value} storage hosts; there ${hosts === 1 ? 'is 1' : `are ${hosts}`}`;
+  return [{ code: 'too-many-replicas', path, message, hint: 'Add storage hosts, or ask for fewer replicas' }];
+}
+
+/** Monitors are put on an odd number of storage hosts, unless someone says on which or on how many. */
+function monitors(inventory: Data): Fault[] {
+  return given(inventory, 'ceph-mon', 'hosts').flatMap(({ value, path }): Fault[] => {
+    const number = Array.isArray(value) ? value.length : value;
+    if (typeof number !== 'number' || number % 2 === 1) return [];
+    const message = `${number} monitors survive no more failures than ${Math.max(1, number - 1)} would`;
+    return [{ code: 'no-quorum', path, message, hint: 'Use an odd number: 1, 3 or 5' }];
+  });
+}
+
+/** Where a param is given for more than a single host. */
+function given({ params, kindParams, cells }: Data, role: string, param: string): { value: Json; path: Path }[] {
+  const levels = [
+    { params, path: ['params'] },
+    ...cells.map((cell) => ({ params: cell.params, path: ['cells', cell.name, 'params'] })),
+    ...Object.entries(kindParams).map(([kind, of]) => ({ params: of, path: ['kinds', kind, 'params'] })),
+  ];
+  return levels.flatMap((level) => {
+    const value = level.params[role]?.[param];
+    return value === undefined ? [] : [{ value, path: [...level.path, role, param] }];
+  });
+}
+
+function vips(inventory: Data): Fault[] {
+  const { vip } = inventory.cloud;
+  const management = inventory.networks['management']!.cidr;
+  const everywhere = Object.values(inventory.networks).map(({ cidr }) => cidr);
+  return [...checkVip(inventory, 'internal', vip.internal, [management]), ...checkVip(inventory, 'external', vip.external, everywhere)];
+}
+
+function checkVip({ hosts }: Data, which: string, vip: string | undefined, cidrs: readonly string[]): Fault[] {
+  if (vip === undefined) return [];
+  const path = ['cloud', 'vip', which];
+  const bad = (message: string): Fault[] => [{ code: 'bad-vip', path, message, hint: 'Take an address that no host has' }];
+  const address = parseAddress(vip)!;
+  const network = cidrs.map((cidr) => parseBlock(cidr)!).find((block) => contains(block, address));
+  if (!network) return bad(`The ${which} address ${vip} is not in ${cidrs.join(', ')}`);
+  if (isReserved(network, address)) return bad(`The ${which} address ${vip} belongs to the network ${formatBlock(network)} itself`);
+  const owner = hosts.find(({ addresses }) => Object.values(addresses).includes(vip));
+  return owner ? bad(`The ${which} address ${vip} is the host ${owner.name}'s own`) : [];
+}

@@ -1,0 +1,118 @@
+import type { Json } from '../base/state.ts';
+import type { Document, Path } from '../document/document.ts';
+
+export type Kind = 'controller' | 'compute' | 'storage';
+
+/** A secret by its name; whoever resolves secrets knows its value. */
+export interface SecretRef {
+  readonly secret: string;
+}
+
+/** Role params as written: role → param → value, in which {secret: NAME} may stand for a secret. */
+export type Params = Readonly<Record<string, Readonly<Record<string, Json>>>>;
+
+/** Everything an inventory says, checked, with defaults filled in and ranges expanded. Deeply frozen. */
+export interface Inventory {
+  readonly file: string;
+  readonly cloud: Cloud;
+  /** By name; `management` is always there. */
+  readonly networks: Readonly<Record<string, Network>>;
+  /** In the order written; at least one. */
+  readonly cells: readonly Cell[];
+  /** In the order written, each range in its place; absent ones too. */
+  readonly hosts: readonly Host[];
+  /** Params for the whole cloud. */
+  readonly params: Params;
+  readonly kindParams: Readonly<Record<Kind, Params>>;
+  /** The text, for the places of problems found later. Not enumerable, so it stays out of JSON. */
+  readonly document: Document;
+}
+
+export interface Cloud {
+  readonly name: string;
+  readonly release: string;
+  readonly region: string;
+  readonly os: string;
+  readonly domain?: string;
+  readonly storage: 'ceph' | 'file';
+  readonly vip: { readonly internal?: string; readonly external?: string };
+}
+
+export interface Network {
+  readonly name: string;
+  readonly cidr: string;
+  readonly vlan?: number;
+  readonly mtu: number;
+  readonly gateway?: string;
+}
+
+export interface Cell {
+  readonly name: string;
+  readonly params: Params;
+}
+
+export interface Host {
+  readonly name: string;
+  /** In the management network. */
+  readonly address: string;
+  /** By network; `management` is always there. */
+  readonly addresses: Readonly<Record<string, string>>;
+  readonly kinds: readonly Kind[];
+  /** The cell of a compute host, or the one that a controller carries. */
+  readonly cell?: string;
+  readonly zone?: string;
+  readonly disks: readonly string[];
+  readonly state: 'present' | 'absent';
+  readonly ssh: Ssh;
+  readonly params: Params;
+  /** Where it is written: ['hosts', 'cmp[001-500]']. */
+  readonly path: Path;
+}
+
+/** How to reach a host. What is left out is for ~/.ssh/config (when `config`) and then for the defaults of SSH. Paths are absolute. */
+export interface Ssh {
+  readonly user?: string;
+  readonly port?: number;
+  readonly identity?: string;
+  readonly passphrase?: SecretRef;
+  readonly agent: boolean;
+  readonly knownHosts: string;
+  readonly config: boolean;
+  /** Public keys that the host may have; empty: what `knownHosts` says. */
+  readonly hostKeys: readonly string[];
+  readonly bastion?: Bastion;
+  /** Left out: sudo without a password unless the user is root. */
+  readonly sudo?: boolean | { readonly password: SecretRef };
+}
+
+export interface Bastion {
+  readonly address: string;
+  readonly user?: string;
+  readonly port?: number;
+  readonly identity?: string;
+  readonly hostKeys: readonly string[];
+}
+
+/** The text as its schema allows it. */
+export interface Written {
+  readonly cloud: Omit<Partial<Cloud>, 'name' | 'release'> & Pick<Cloud, 'name' | 'release'>;
+  readonly networks: Readonly<Record<string, Omit<Network, 'name' | 'mtu'> & { readonly mtu?: number }>>;
+  readonly ssh?: WrittenSsh & { readonly agent?: boolean; readonly known_hosts?: string; readonly config?: boolean };
+  readonly cells?: Readonly<Record<string, { readonly params?: Params }>>;
+  readonly kinds?: Readonly<Partial<Record<Kind, { readonly params?: Params }>>>;
+  readonly params?: Params;
+  readonly hosts: Readonly<Record<string, WrittenHost>>;
+}
+
+export interface WrittenHost extends Pick<Host, 'address' | 'cell' | 'zone'> {
+  readonly addresses?: Readonly<Record<string, string>>;
+  readonly kind: Kind | readonly Kind[];
+  readonly disks?: readonly string[];
+  readonly state?: Host['state'];
+  readonly ssh?: WrittenSsh & { readonly host_key?: string | readonly string[] };
+  readonly params?: Params;
+}
+
+export interface WrittenSsh extends Pick<Ssh, 'user' | 'port' | 'identity' | 'passphrase' | 'sudo'> {
+  readonly bastion?: Omit<Bastion, 'hostKeys'> & { readonly host_key?: string | readonly string[] };
+}

@@ -1,0 +1,66 @@
+import { Invalid, type Problem } from '../base/problem.ts';
+import { canonical } from '../base/state.ts';
+import type { Host, Inventory } from '../inventory/types.ts';
+import type { Plan, PlanNode, Step } from './plan.ts';
+
+/**
+ * Works out the steps and checks of a plan and tells all that is wrong with them: unknown names in templates, params that
+ * their types refuse, resources with two owners. Of hosts that cannot differ in this (a fleet) one is looked at.
+ */
+export function check(plan: Plan): readonly Problem[] {
+  const hosts = representatives(plan.inventory);
+  const problems = new Map<string, Problem>();
+  const owners = new Map<string, Step>();
+  const report = (found: readonly Problem[]): void => {
+    for (const problem of found) problems.set(canonical([problem.code, problem.place, problem.place ? '' : problem.message]), problem);
+  };
+  for (const node of plan.nodes.values()) {
+    if (node.kind === 'ready' || !hosts.has(node.host)) continue;
+    try {
+      workOut(node, owners, report);
+    } catch (error) {
+      if (!(error instanceof Invalid)) throw error;
+      report(error.problems);
+    }
+  }
+  return [...problems.values()];
+}
+
+function workOut(node: Exclude<PlanNode, { kind: 'ready' }>, owners: Map<string, Step>, report: (found: readonly Problem[]) => void): void {
+  if (node.kind === 'health') {
+    void node.checks;
+    return;
+  }
+  const { resource, params } = node;
+  resource.desired(params as never);
+  const identity = resource.identity?.(params as never) ?? canonical(params[resource.nameParam]);
+  const place = resource.scope === 'cluster' ? '' : node.host;
+  const key = canonical([place, resource.type, identity]);
+  const owner = owners.get(key);
+  if (owner) report([twice(node, owner)]);
+  else owners.set(key, node);
+}
+
+/** The first host of each kind of host that there is: hosts that differ in name and address only look alike to roles. */
+function representatives(inventory: Inventory): ReadonlySet<string> {
+  const first = new Map<string, string>();
+  for (const host of inventory.hosts) {
+    const shape = shapeOf(host);
+    if (!first.has(shape)) first.set(shape, host.name);
+  }
+  return new Set(first.values());
+}
+
+function shapeOf(host: Host): string {
+  return canonical([host.kinds, host.cell, host.zone, host.state, host.params]);
+}
+
+/** A resource with two owners. */
+export function twice(step: Step, other: Step): Problem {
+  return {
+    code: 'two-owners',
+    message: `${step.stepType} "${step.name}" on ${step.host} is declared twice, by the roles ${other.role} and ${step.role}`,
+    place: step.place,
+    hint: 'One name has one owner: take one of the two away.',
+  };
+}

@@ -1,0 +1,81 @@
+import type { Secret } from '../base/secret.ts';
+import type { Host, Inventory } from '../inventory/types.ts';
+import { paramLevels } from '../inventory/inventory.ts';
+import type { Role } from '../roles/role.ts';
+import type { Context } from '../roles/template.ts';
+
+/** Gives the secret of a name, made when it is missing. */
+export type SecretOf = (name: string) => Secret;
+
+/** A param's value for a role on a host, and the level of the inventory that it came from. */
+export interface Resolved {
+  readonly value: unknown;
+  readonly level: string;
+}
+
+/** A role's params on a host: the nearest level that gives a value wins, the role's default is the farthest. */
+export function resolveParams(inventory: Inventory, role: Role, host: Host, secretOf: SecretOf): Readonly<Record<string, Resolved>> {
+  const levels = paramLevels(inventory, host).toReversed();
+  return Object.fromEntries(
+    Object.entries(role.params).map(([name, schema]) => {
+      const level = levels.find(({ params }) => params[role.name] !== undefined && Object.hasOwn(params[role.name]!, name));
+      const value = level?.params[role.name]?.[name] ?? schema.default;
+      if (schema.format !== 'secret') return [name, { value, level: level?.level ?? 'default' }];
+      const given = (value as { secret?: string } | undefined)?.secret;
+      return [name, { value: secretOf(given ?? `${role.name}.${name}`), level: level?.level ?? 'generated' }];
+    }),
+  );
+}
+
+/** Where a role runs, and what it is there. */
+export interface Placement {
+  readonly role: Role;
+  readonly hosts: readonly Host[];
+  /** The same hosts, to ask quickly. */
+  readonly on: ReadonlySet<Host>;
+  /** Its params on a host, without their levels. */
+  readonly params: (host: Host) => Context;
+}
+
+/** What names mean in the templates of a role on a host. Names of roles that it does not need are unknown. */
+export function contextOf(inventory: Inventory, placement: Placement, host: Host, placements: ReadonlyMap<string, Placement>): Context {
+  const { role } = placement;
+  return {
+    ...Object.fromEntries(role.needs.map((need) => [need, face(inventory, placements.get(need)!)])),
+    ...placement.params(host),
+    os: role.os[family(inventory)] ?? {},
+    host: { name: host.name, address: host.address, addresses: host.addresses, kinds: host.kinds, cell: host.cell, zone: host.zone, disks: host.disks },
+    hosts: placement.hosts.map(({ name, address }) => ({ name, address })),
+    cloud: cloudOf(inventory),
+    networks: inventory.networks,
+  };
+}
+
+/** What a role shows to those that need it: its hosts, the address to reach it at, its params on its first host. */
+function face(inventory: Inventory, { role, hosts, params }: Placement): Context {
+  const first = hosts[0]!;
+  return {
+    ...params(first),
+    hosts: hosts.map(({ name, address }) => ({ name, address })),
+    address: role.scope === 'cloud' && hosts.length > 1 ? (inventory.cloud.vip?.internal ?? first.address) : first.address,
+  };
+}
+
+const clouds = new WeakMap<Inventory, Context>();
+
+function cloudOf(inventory: Inventory): Context {
+  let cloud = clouds.get(inventory);
+  if (!cloud) {
+    const { name, release, region, os, domain, storage, vip } = inventory.cloud;
+    const names = (host: Host): string[] => (domain === undefined ? [host.name] : [`${host.name}.${domain}`, host.name]);
+    const addresses = inventory.hosts.map((host) => ({ address: host.address, names: names(host) }));
+    cloud = { name, release, region, os, domain, storage, vip, addresses };
+    clouds.set(inventory, cloud);
+  }
+  return cloud;
+}
+
+/** The family of operating systems that a cloud's hosts run, e.g. debian for debian-13. */
+export function family(inventory: Inventory): string {
+  return inventory.cloud.os.split('-')[0]!;
+}

@@ -1,0 +1,264 @@
+import { Invalid, nearest, type Problem } from '../base/problem.ts';
+import type { Secret } from '../base/secret.ts';
+import { Cycle, Graph } from '../graph/graph.ts';
+import type { Host, Inventory } from '../inventory/types.ts';
+import type { Role, RoleStep } from '../roles/role.ts';
+import { evaluate, type Context } from '../roles/template.ts';
+import { contextOf, family, resolveParams, type Placement, type SecretOf } from './context.ts';
+import { twice } from './check.ts';
+import type { Api, Plan, PlanNode } from './plan.ts';
+import { DeclaredStep, healthOf, MergedStep, resources, type RoleOnHost, type Watched } from './steps.ts';
+
+/**
+ * Expands an inventory and roles into the graph of steps. Pure, and cheap for fleets: what a step's params are is worked
+ * out when somebody asks. Throws Invalid when roles cannot be put in order or a step's name cannot be rendered.
+ */
+export function expand(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Plan {
+  const placements = placeRoles(inventory, roles, secretOf);
+  const order = inOrder(placements);
+  const problems = order.flatMap((placement) => placementProblems(inventory, placement, placements));
+  if (problems.length > 0) throw new Invalid(problems);
+  const key = secretOf('cloud.fingerprint_key').reveal();
+  const build = new Build(inventory, placements, key);
+  for (const placement of order) build.declare(placement);
+  for (const host of inventory.hosts) build.openHost(host);
+  for (const placement of order) build.connect(placement);
+  return { inventory, graph: build.graph, nodes: build.nodes, hosts: inventory.hosts, apis: apisOf(build, order), key };
+}
+
+/** Every role on the present hosts of its kinds; a role without hosts is no part of the cloud. */
+function placeRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Map<string, Placement> {
+  const placements = new Map<string, Placement>();
+  for (const role of roles.values()) {
+    const fitting = inventory.hosts.filter((host) => host.state === 'present' && host.kinds.some((kind) => role.on.includes(kind)));
+    const hosts = role.hosts === 'first' ? fitting.slice(0, 1) : fitting;
+    if (hosts.length === 0) continue;
+    const known = new Map<Host, Context>();
+    const params = (host: Host): Context => {
+      let context = known.get(host);
+      if (!context) {
+        const resolved = Object.entries(resolveParams(inventory, role, host, secretOf));
+        known.set(host, (context = Object.fromEntries(resolved.map(([name, { value }]) => [name, value]))));
+      }
+      return context;
+    };
+    placements.set(role.name, { role, hosts, on: new Set(hosts), params });
+  }
+  return placements;
+}
+
+/** Roles after those that they need. */
+function inOrder(placements: ReadonlyMap<string, Placement>): readonly Placement[] {
+  const graph = new Graph();
+  for (const { role } of placements.values()) {
+    graph.add(role.name);
+    for (const need of role.needs) if (placements.has(need)) graph.after(role.name, need, 'needs');
+  }
+  try {
+    return graph.order().map((name) => placements.get(name)!);
+  } catch (error) {
+    if (!(error instanceof Cycle)) throw error;
+    const { role } = placements.get(error.path[0]!)!;
+    const message = `Roles need each other in a circle: ${error.path.join(' → ')}`;
+    throw new Invalid([{ code: 'role-cycle', message, place: role.place(['needs']), hint: 'Take one of these needs away.' }]);
+  }
+}
+
+function placementProblems(inventory: Inventory, { role }: Placement, placements: ReadonlyMap<string, Placement>): Problem[] {
+  const problems: Problem[] = [];
+  role.needs.forEach((need, i) => {
+    if (placements.has(need)) return;
+    const message = `The role ${role.name} needs ${need}, and no host of this inventory carries it`;
+    problems.push({ code: 'need-without-host', message, place: role.place(['needs', i]), hint: 'Add a host of a kind that carries it.' });
+  });
+  const os = family(inventory);
+  if (Object.keys(role.os).length > 0 && !Object.hasOwn(role.os, os)) {
+    const message = `The role ${role.name} knows no names for ${os}`;
+    problems.push({ code: 'os-unknown', message, place: role.place(['os']), hint: `Add them: os: {${os}: …}.` });
+  }
+  return problems;
+}
+
+/** The graph while it grows. */
+class Build {
+  readonly graph = new Graph();
+  readonly nodes = new Map<string, PlanNode>();
+  readonly #inventory: Inventory;
+  readonly #placements: ReadonlyMap<string, Placement>;
+  readonly #key: string;
+  readonly #contexts = new Map<string, Map<Host, RoleOnHost>>();
+  /** By role, host and index in role.yaml: the steps that are declared there. */
+  readonly #declared = new Map<string, Map<Host, Map<number, DeclaredStep>>>();
+  /** By host: the ids that every role's first steps wait for. */
+  readonly #opening = new Map<Host, string>();
+
+  constructor(inventory: Inventory, placements: ReadonlyMap<string, Placement>, key: string) {
+    this.#inventory = inventory;
+    this.#placements = placements;
+    this.#key = key;
+  }
+
+  at(placement: Placement, host: Host): RoleOnHost {
+    const { role } = placement;
+    let ofRole = this.#contexts.get(role.name);
+    if (!ofRole) this.#contexts.set(role.name, (ofRole = new Map()));
+    let at = ofRole.get(host);
+    if (!at) {
+      const [inventory, placements] = [this.#inventory, this.#placements];
+      let context: Context | undefined;
+      at = {
+        role,
+        host,
+        get context() {
+          return (context ??= contextOf(inventory, placement, host, placements));
+        },
+      };
+      ofRole.set(host, at);
+    }
+    return at;
+  }
+
+  /** Makes the steps of a role on its hosts; edges come later, when all of a host's steps are known. */
+  declare(placement: Placement): void {
+    const { role, hosts } = placement;
+    const byHost = new Map<Host, Map<number, DeclaredStep>>();
+    this.#declared.set(role.name, byHost);
+    for (const host of hosts) {
+      const steps = new Map<number, DeclaredStep>();
+      byHost.set(host, steps);
+      role.steps.forEach((written, i) => {
+        if (isOnce(written) && host !== hosts[0]) return;
+        if (!applies(written, placement.params(host), role)) return;
+        steps.set(i, new DeclaredStep(this.at(placement, host), written, () => this.#watched(placement, host, written), this.#key));
+      });
+    }
+  }
+
+  /** Sources, then packages: what opens a host, for all of its roles at once. */
+  openHost(host: Host): void {
+    const declared = [...this.#declared.values()].flatMap((byHost) => [...(byHost.get(host)?.values() ?? [])]);
+    const sources = declared.filter((step) => phaseOf(step) === 'sources');
+    for (const step of sources) this.#add(step);
+    const packages = declared.filter((step) => phaseOf(step) === 'packages');
+    if (packages.length === 0 || packages[0]!.resource.via !== 'shell') return;
+    const units = () => ({ units: declared.filter((step) => step.stepType === 'service').map((step) => String(step.params['unit'])) });
+    const merged = new MergedStep(host.name, packages[0]!.resource, packages, units);
+    this.#add(merged);
+    for (const step of sources) this.graph.after(merged.step, step.step, 'packages come from sources');
+    this.#opening.set(host, merged.step);
+  }
+
+  connect(placement: Placement): void {
+    const { role, hosts } = placement;
+    const byHost = this.#declared.get(role.name)!;
+    // What the next step on each host waits for, with the reason.
+    const behind = new Map<Host, Map<string, string>>(hosts.map((host) => [host, this.#beginning(role, host)]));
+    role.steps.forEach((written, i) => {
+      const once = isOnce(written);
+      for (const host of once ? hosts.slice(0, 1) : hosts) {
+        const step = byHost.get(host)!.get(i);
+        if (!step || phaseOf(step) !== undefined) continue;
+        this.#add(step);
+        this.#wait(step.step, behind.get(host)!);
+        behind.set(host, new Map([[step.step, 'next in the role']]));
+        if (once) for (const other of hosts.slice(1)) behind.get(other)!.set(step.step, `once, on ${host.name}`);
+      }
+    });
+    const ready = readyId(role.name);
+    this.nodes.set(ready, { kind: 'ready', id: ready, role: role.name });
+    this.graph.add(ready);
+    for (const host of hosts) {
+      const health = healthOf(this.at(placement, host));
+      this.nodes.set(health.id, health);
+      this.graph.add(health.id);
+      this.#wait(health.id, behind.get(host)!);
+      this.graph.after(ready, health.id, 'ready on all its hosts');
+    }
+  }
+
+  #beginning(role: Role, host: Host): Map<string, string> {
+    const behind = new Map<string, string>();
+    const opening = this.#opening.get(host);
+    if (opening !== undefined) behind.set(opening, 'packages first');
+    for (const name of role.needs) {
+      const need = this.#placements.get(name)!;
+      if (need.role.scope === 'cloud') behind.set(readyId(name), `needs ${name}`);
+      else if (need.on.has(host)) behind.set(`${host.name}/${name}/health`, `needs ${name} on this host`);
+    }
+    return behind;
+  }
+
+  #wait(id: string, behind: ReadonlyMap<string, string>): void {
+    for (const [need, why] of behind) this.graph.after(id, need, why);
+  }
+
+  #add(step: DeclaredStep | MergedStep): void {
+    const other = this.nodes.get(step.step);
+    if (other?.kind === 'step') throw new Invalid([twice(step, other)]);
+    this.nodes.set(step.step, step);
+    this.graph.add(step.step);
+  }
+
+  #watched(placement: Placement, host: Host, written: RoleStep): Watched[] {
+    const steps = [...this.#declared.get(placement.role.name)!.get(host)!.values()];
+    return written.watches.flatMap((wanted, i) => {
+      const name = String(evaluate(wanted, this.at(placement, host).context));
+      const declared = steps.find((step) => step.name === name || step.name.split(' ').includes(name));
+      if (declared) return [this.#watch(name, declared, host)];
+      // A step that `when` leaves out is there for other hosts: nothing to watch here.
+      if (placement.role.steps.some((step) => [step.name].flat().includes(wanted))) return [];
+      const near = nearest(name, steps.map((step) => step.name));
+      const message = `The role ${placement.role.name} watches "${name}", and none of its steps is called so`;
+      const hint = near === undefined ? {} : { hint: `Did you mean "${near}"?` };
+      throw new Invalid([{ code: 'unknown-watch', message, place: placement.role.place([...written.path, 'watches', i]), ...hint }]);
+    });
+  }
+
+  #watch(name: string, declared: DeclaredStep, host: Host): Watched {
+    const merged = phaseOf(declared) === 'packages' ? this.#opening.get(host) : undefined;
+    return merged === undefined ? { name, declared, node: declared.step } : { name, declared, node: merged, keys: [name] };
+  }
+}
+
+function phaseOf(step: DeclaredStep): 'sources' | 'packages' | undefined {
+  return step.resource.via === 'shell' ? step.resource.phase : undefined;
+}
+
+function isOnce(written: RoleStep): boolean {
+  return written.once || resources.get(written.type)?.scope === 'cluster';
+}
+
+function applies({ when, path }: RoleStep, params: Context, role: Role): boolean {
+  if (when === undefined) return true;
+  const wanted = typeof when === 'string' ? { [when]: true } : when;
+  return Object.entries(wanted).every(([name, value]) => {
+    if (!Object.hasOwn(role.params, name)) {
+      const message = `The role ${role.name} asks when "${name}", and has no such param`;
+      throw new Invalid([{ code: 'unknown-param', message, place: role.place([...path, 'when']) }]);
+    }
+    return params[name] === value;
+  });
+}
+
+function readyId(role: string): string {
+  return `${role} ready`;
+}
+
+function apisOf(build: Build, order: readonly Placement[]): ReadonlyMap<string, Api> {
+  const apis = new Map<string, Api>();
+  for (const placement of order) {
+    const { api } = placement.role;
+    if (!api) continue;
+    const host = placement.hosts[0]!;
+    const { context } = build.at(placement, host);
+    const value = (source: string): unknown => evaluate(source, context);
+    const login = api.login && {
+      user: String(value(api.login.user)),
+      password: value(api.login.password) as Secret,
+      project: String(value(api.login.project)),
+      region: String(value(api.login.region)),
+    };
+    apis.set(api.service, { service: api.service, host: host.name, url: String(value(api.url)), ...(login ? { login } : {}) });
+  }
+  return apis;
+}

@@ -1,0 +1,78 @@
+import type { Place } from '../base/problem.ts';
+import type { StepName } from '../base/event.ts';
+import type { Secret } from '../base/secret.ts';
+import type { Graph } from '../graph/graph.ts';
+import type { Host, Inventory } from '../inventory/types.ts';
+import type { Check } from '../resources/checks.ts';
+import type { AnyParams, ApiResource, ShellResource } from '../resources/define.ts';
+
+/** A resource on a host, to be made what its role says. */
+export interface Step extends StepName {
+  readonly kind: 'step';
+  readonly resource: ShellResource<AnyParams> | ApiResource<AnyParams>;
+  /** Checked and complete; templates rendered, secrets in place. */
+  readonly params: AnyParams;
+  /** For a service: what it restarts for. */
+  readonly watches: readonly Watch[];
+  /** Where the role declares it. */
+  readonly place: Place;
+}
+
+/** A step whose change makes a service restart; `keys` narrows it to some of a merged step's differences. */
+export interface Watch {
+  readonly step: string;
+  readonly name: string;
+  readonly keys?: readonly string[];
+}
+
+/** The health of a role on one host: reached once all its checks say yes. */
+export interface Health {
+  readonly kind: 'health';
+  readonly id: string;
+  readonly host: string;
+  readonly role: string;
+  readonly checks: readonly HealthCheck[];
+}
+
+export interface HealthCheck {
+  readonly check: Check;
+  readonly name: string;
+  readonly params: AnyParams;
+  /** Seconds to wait for it. */
+  readonly within: number;
+}
+
+/** A role that is healthy on all its hosts: what others wait for. */
+export interface Ready {
+  readonly kind: 'ready';
+  readonly id: string;
+  readonly role: string;
+}
+
+export type PlanNode = Step | Health | Ready;
+
+/** An OpenStack API that steps talk to: where it listens, seen from `host`, and who administers it. */
+export interface Api {
+  readonly service: string;
+  readonly host: string;
+  readonly url: string;
+  readonly login?: { readonly user: string; readonly password: Secret; readonly project: string; readonly region: string };
+}
+
+/** The whole way to what an inventory says: pure data, the same for the same inventory, roles and secrets. */
+export interface Plan {
+  readonly inventory: Inventory;
+  readonly graph: Graph;
+  readonly nodes: ReadonlyMap<string, PlanNode>;
+  readonly hosts: readonly Host[];
+  readonly apis: ReadonlyMap<string, Api>;
+  /** The cloud's key for fingerprints. */
+  readonly key: string;
+}
+
+/** The steps of a plan, grouped by host in the inventory's order. */
+export function stepsByHost(plan: Plan): ReadonlyMap<string, readonly Step[]> {
+  const grouped = new Map<string, Step[]>(plan.hosts.map((host) => [host.name, []]));
+  for (const node of plan.nodes.values()) if (node.kind === 'step') grouped.get(node.host)?.push(node);
+  return grouped;
+}

@@ -1,0 +1,214 @@
+import { fingerprint, Secret, shown } from '../base/secret.ts';
+import { Invalid, type Place, type Problem } from '../base/problem.ts';
+import { canonical } from '../base/state.ts';
+import { prepareSchema, type Checker } from '../document/check.ts';
+import type { Host } from '../inventory/types.ts';
+import { checks } from '../resources/checks.ts';
+import type { AnyParams, ApiResource, ParamsSchema, ShellResource } from '../resources/define.ts';
+import { resourceTypes } from '../resources/index.ts';
+import type { Role, RoleCheck, RoleStep } from '../roles/role.ts';
+import { evaluate, TemplateError, type Context } from '../roles/template.ts';
+import type { Health, HealthCheck, Step, Watch } from './plan.ts';
+
+type Resource = ShellResource<AnyParams> | ApiResource<AnyParams>;
+
+/** All step types, by name. */
+export const resources: ReadonlyMap<string, Resource> = new Map(resourceTypes.map((type) => [type.type, type as Resource]));
+
+/** A role on a host: what its steps are made from. */
+export interface RoleOnHost {
+  readonly role: Role;
+  readonly host: Host;
+  readonly context: Context;
+}
+
+/** A step as a role declares it, on one host. Its params are worked out when they are first asked for. */
+export class DeclaredStep implements Step {
+  readonly kind = 'step';
+  readonly step: string;
+  readonly name: string;
+  readonly resource: Resource;
+  readonly #at: RoleOnHost;
+  readonly #written: RoleStep;
+  readonly #watched: () => readonly Watched[];
+  readonly #key: string;
+  #params: AnyParams | undefined;
+
+  /** `watched`: the steps whose names the step watches; `key`: the cloud's, for the digest of what it watches. */
+  constructor(at: RoleOnHost, written: RoleStep, watched: () => readonly Watched[], key: string) {
+    this.#at = at;
+    this.#written = written;
+    this.#watched = watched;
+    this.#key = key;
+    this.resource = resources.get(written.type)!;
+    this.name = nameOf(at, written);
+    this.step = `${at.host.name}/${at.role.name}/${written.type}${this.name === '' ? '' : ` ${this.name}`}`;
+  }
+
+  get host(): string {
+    return this.#at.host.name;
+  }
+
+  get role(): string {
+    return this.#at.role.name;
+  }
+
+  get stepType(): string {
+    return this.#written.type;
+  }
+
+  get place(): Place {
+    return this.#at.role.place(this.#written.path);
+  }
+
+  get watches(): readonly Watch[] {
+    return this.#watched().map(({ name, node, keys }) => ({ step: node, name, ...(keys ? { keys } : {}) }));
+  }
+
+  get params(): AnyParams {
+    return (this.#params ??= this.#work());
+  }
+
+  #work(): AnyParams {
+    const params = workOut(this.#at, this.#written, this.resource.nameParam, this.resource.params);
+    const watched = this.#watched();
+    if (watched.length === 0) return params;
+    // What a service runs on is the wanted state of all it watches: known now, and the same until one of them changes.
+    const wanted = watched.map(({ declared }) => [declared.step, declared.resource.desired(declared.params as never)]);
+    return { ...params, digest: fingerprint(this.#key, canonical(wanted)) };
+  }
+}
+
+/** A declared step that another watches, and the node of the graph that stands for it. */
+export interface Watched {
+  readonly name: string;
+  readonly declared: DeclaredStep;
+  readonly node: string;
+  /** Where the node is merged from several steps: the differences that are this one's. */
+  readonly keys?: readonly string[];
+}
+
+/** Steps of several roles on one host that are made so by one: the host's packages. */
+export class MergedStep implements Step {
+  readonly kind = 'step';
+  readonly step: string;
+  readonly host: string;
+  readonly role = 'host';
+  readonly stepType: string;
+  readonly name: string;
+  readonly resource: ShellResource<AnyParams>;
+  readonly watches = [];
+  readonly #from: readonly DeclaredStep[];
+  readonly #more: () => AnyParams;
+  #params: AnyParams | undefined;
+
+  constructor(host: string, resource: ShellResource<AnyParams>, from: readonly DeclaredStep[], more: () => AnyParams) {
+    this.host = host;
+    this.resource = resource;
+    this.stepType = resource.type;
+    this.name = `${resource.type}s`;
+    this.step = `${host}/${this.name}`;
+    this.#from = from;
+    this.#more = more;
+  }
+
+  get place(): Place {
+    return this.#from[0]!.place;
+  }
+
+  get params(): AnyParams {
+    return (this.#params ??= { ...this.resource.merge!(this.#from.map((step) => step.params)), ...this.#more() });
+  }
+}
+
+/** A role's health on a host, with its params worked out when they are asked for. */
+export function healthOf(at: RoleOnHost): Health {
+  let worked: readonly HealthCheck[] | undefined;
+  return {
+    kind: 'health',
+    id: `${at.host.name}/${at.role.name}/health`,
+    host: at.host.name,
+    role: at.role.name,
+    get checks() {
+      return (worked ??= at.role.health.map((written) => checkOf(at, written)));
+    },
+  };
+}
+
+function checkOf(at: RoleOnHost, written: RoleCheck): HealthCheck {
+  const check = checks.get(written.type)!;
+  const params = workOut(at, written, check.nameParam, check.params);
+  return { check, params, name: `${written.type} ${String(params[check.nameParam])}`, within: written.within };
+}
+
+/** The step's name for people: short, one line; empty where the value is a list of things and not of names. */
+function nameOf(at: RoleOnHost, written: RoleStep): string {
+  const value = guarded(at, written, () => rendered(written.name, at.context));
+  const words = [value].flat().filter((part) => typeof part !== 'object' || part instanceof Secret);
+  const name = words.map((part) => (part instanceof Secret ? shown(part) : String(part))).join(' ').split('\n', 1)[0]!;
+  return name.length > 72 ? `${name.slice(0, 71)}…` : name;
+}
+
+/** A step's or check's params: templates rendered, defaults filled in, checked against the type's schema. */
+function workOut(at: RoleOnHost, written: RoleStep | RoleCheck, nameParam: string, schema: ParamsSchema): AnyParams {
+  const params = guarded(at, written, () => {
+    const given = { [nameParam]: rendered(written.name, at.context), ...(rendered(written.params, at.context) as object) };
+    const template = 'template' in written ? written.template : undefined;
+    const content = template === undefined ? {} : { content: at.role.template(template)(at.context) };
+    return { ...defaults(schema), ...dropUndefined(given), ...content };
+  });
+  const problems = at.role.faults(checkerOf(schema), written.path, withoutSecrets(params));
+  if (problems.length > 0) throw new Invalid(problems);
+  return params;
+}
+
+function guarded<T>(at: RoleOnHost, written: RoleStep | RoleCheck, work: () => T): T {
+  try {
+    return work();
+  } catch (error) {
+    if (error instanceof TemplateError) throw new Invalid([templateProblem(at, written, error)]);
+    throw error;
+  }
+}
+
+function templateProblem(at: RoleOnHost, written: RoleStep | RoleCheck, error: TemplateError): Problem {
+  const place = error.file === undefined ? at.role.place(written.path) : { file: error.file, line: error.line ?? 1, column: error.column ?? 1 };
+  const known = Object.keys(at.context).toSorted().join(', ');
+  return {
+    code: 'template',
+    message: `The role ${at.role.name} cannot be rendered for ${at.host.name}: ${error.message}`,
+    place,
+    hint: `Known here: ${known}. A role sees its own params, and those of the roles it needs.`,
+  };
+}
+
+function rendered(value: unknown, context: Context): unknown {
+  if (typeof value === 'string') return evaluate(value, context);
+  if (Array.isArray(value)) return value.map((item) => rendered(item, context));
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [String(evaluate(name, context)), rendered(part, context)]));
+}
+
+function defaults(schema: ParamsSchema): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(schema.properties).flatMap(([name, each]) => (each.default === undefined ? [] : [[name, each.default]])));
+}
+
+/** A param that is left out of the inventory and has no default is left out of the step as well. */
+function dropUndefined(params: object): object {
+  return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined));
+}
+
+function withoutSecrets(value: unknown): unknown {
+  if (value instanceof Secret) return value.shown;
+  if (Array.isArray(value)) return value.map(withoutSecrets);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, withoutSecrets(part)]));
+}
+
+const checkers = new WeakMap<ParamsSchema, Checker>();
+
+function checkerOf(schema: ParamsSchema): Checker {
+  let checker = checkers.get(schema);
+  if (!checker) checkers.set(schema, (checker = prepareSchema({ ...schema })));
+  return checker;
+}

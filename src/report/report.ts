@@ -1,0 +1,56 @@
+import type { Event } from '../base/event.ts';
+import { colors, eventText, summaryText } from './words.ts';
+import { phases } from './phases.ts';
+
+/** Somebody who is told of a run. `end` returns when everything is out. */
+export interface Reporter {
+  tell(event: Event): void;
+  /** Everything told so far is out: a question may be asked. */
+  settle(): Promise<void>;
+  end(): Promise<void>;
+}
+
+/** A place for text; lines end with a newline. */
+export type Write = (text: string) => void;
+
+/** One JSON event a line. */
+export function ndjson(write: Write): Reporter {
+  return {
+    tell: (event) => {
+      write(`${JSON.stringify(event)}\n`);
+    },
+    settle: () => Promise.resolve(),
+    end: () => Promise.resolve(),
+  };
+}
+
+/** Plain lines as they come: for logs, pipes and terminals without cursor. */
+export function plain(write: Write, command: string, color: boolean): Reporter {
+  const c = colors(color);
+  let host = '';
+  return {
+    tell(event) {
+      if ((event.type === 'step-planned' || event.type === 'step-unknown') && event.host !== host) write(`${c.bold((host = event.host))}\n`);
+      const text = event.type === 'summary' ? summaryText(event, command, c) : eventText(event, c);
+      if (text !== undefined) write(`${text}\n`);
+    },
+    settle: () => Promise.resolve(),
+    end: () => Promise.resolve(),
+  };
+}
+
+/** For a terminal: what would change in full, then a row a phase and role with counters instead of a line a step. */
+export function terminal(write: Write, command: string, color: boolean): Reporter {
+  const lines = plain(write, command, color);
+  const rows = phases();
+  return {
+    tell(event) {
+      // While rows are drawn, only they may write: what else is said waits until they are done.
+      if (!rows.take(event)) rows.after(() => {
+        lines.tell(event);
+      });
+    },
+    settle: () => rows.end(),
+    end: () => rows.end(),
+  };
+}

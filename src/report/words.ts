@@ -1,0 +1,131 @@
+import pc from 'picocolors';
+import type { Event, ShownChange, StepName, Summary } from '../base/event.ts';
+import type { Problem } from '../base/problem.ts';
+import type { Difference } from '../base/state.ts';
+
+/** Colours, or none. */
+export type Colors = ReturnType<typeof pc.createColors>;
+
+export function colors(enabled: boolean): Colors {
+  return pc.createColors(enabled);
+}
+
+/** A problem as people read it: place, code, sentence, the lines in question, what to do. */
+export function problemText({ code, message, place, hint }: Problem, c: Colors): string {
+  const where = place ? `${c.bold(`${place.file}:${place.line}:${place.column}`)}: ` : '';
+  const frame = place?.frame ? `\n${indent(place.frame, 2)}` : '';
+  return `${where}${c.red('error')} ${message} ${c.dim(`[${code}]`)}${frame}${hint === undefined ? '' : `\n  ${c.cyan('hint')} ${hint}`}`;
+}
+
+/** What a step would change or did, in one line and, where there is content, its diff. */
+export function changeText(name: StepName, change: ShownChange, c: Colors): string {
+  const sign = { create: c.green('+'), update: c.yellow('~'), remove: c.red('-') }[change.action];
+  const details = change.action === 'update' ? change.differences.map(differenceText).join(', ') : '';
+  const reasons = change.reasons ? `restart: ${change.reasons.join(', ')} ${change.reasons.length === 1 ? 'changes' : 'change'}` : '';
+  const rest = [reasons || details, change.irreversible ? c.red('cannot be undone') : ''].filter(Boolean).join('; ');
+  const diff = change.diff === undefined ? '' : `\n${indent(colored(change.diff.trimEnd(), c), 6)}`;
+  return `${sign} ${stepText(name)}${rest ? c.dim(`  ${rest}`) : ''}${diff}`;
+}
+
+export function stepText({ role, stepType, name }: StepName): string {
+  return `${role}: ${stepType} ${name}`;
+}
+
+/** One line an event; undefined for those that say nothing to people on their own. */
+export function eventText(event: Event, c: Colors): string | undefined {
+  switch (event.type) {
+    case 'run-start':
+      return `${event.cloud}: ${count(event.hosts, 'host')}, ${count(event.steps, 'step')}`;
+    case 'note':
+      return event.host === undefined ? event.text : `${event.host}: ${event.text}`;
+    case 'host-down':
+      return `${c.red('✗')} ${event.message}${event.hint === undefined ? '' : `\n  ${c.cyan('hint')} ${event.hint}`}`;
+    case 'told':
+      return event.changes + event.unknown === 0
+        ? `${c.green('Nothing to change')} on ${count(event.hosts, 'host')}.`
+        : `${c.bold(`${count(event.changes, 'change')}`)}${event.unknown > 0 ? `, ${event.unknown} that cannot be known yet (?)` : ''} on ${count(event.hosts, 'host')}.`;
+    case 'step-planned':
+      return `  ${changeText(event, event.change, c)}`;
+    case 'step-unknown':
+      return `  ${c.blue('?')} ${stepText(event)}${c.dim(`  ${event.because}`)}`;
+    case 'step-changed':
+      return `${c.green('✓')} ${event.host} ${stepText(event)} ${c.dim(`(${time(event.seconds)})`)}`;
+    case 'step-failed':
+      return failureText(event, c);
+    case 'step-blocked':
+      return `${c.yellow('■')} ${event.host} ${stepText(event)} ${c.dim(`blocked by ${event.by}`)}`;
+    case 'health-ok':
+      return `${c.green('✓')} ${event.host} ${event.role} is healthy ${c.dim(event.checks.length > 0 ? `(${event.checks.join(', ')}; ${time(event.seconds)})` : '')}`;
+    case 'critical-path':
+      return pathText(event.steps, c);
+    case 'problem':
+      return problemText(event.problem, c);
+    default:
+      return undefined;
+  }
+}
+
+export function failureText(event: Extract<Event, { type: 'step-failed' }>, c: Colors): string {
+  const output = event.output && event.output.some((line) => line !== '') ? `\n${event.output.map((line) => `    ${c.dim('|')} ${line}`).join('\n')}` : '';
+  const hint = event.hint === undefined ? '' : `\n  ${c.cyan('hint')} ${event.hint}`;
+  return `${c.red('✗')} ${event.host} ${stepText(event)}: ${event.message} ${c.dim(`(${time(event.seconds)})`)}${output}${hint}`;
+}
+
+/** The end of a run, and what to do next. `command` is what was run. */
+export function summaryText(summary: Summary, command: string, c: Colors): string {
+  const parts = [
+    `${summary.ok} ok`,
+    summary.changed > 0 ? c.green(`${summary.changed} changed`) : '0 changed',
+    summary.failed > 0 ? c.red(`${summary.failed} failed`) : '0 failed',
+    ...(summary.blocked > 0 ? [c.yellow(`${summary.blocked} blocked`)] : []),
+    ...(summary.skipped > 0 ? [c.yellow(`${summary.skipped} skipped`)] : []),
+    ...(summary.unreachable > 0 ? [c.red(`${count(summary.unreachable, 'host')} unreachable`)] : []),
+  ];
+  const perHost = summary.hosts > 0 ? Math.round((summary.roundTrips / summary.hosts) * 10) / 10 : 0;
+  const next = nextText(summary, command);
+  return `${parts.join(', ')} ${c.dim(`in ${time(summary.seconds)}, ${count(summary.hosts, 'host')}, ${perHost} round trips a host`)}${next === '' ? '' : `\n${next}`}`;
+}
+
+function nextText(summary: Summary, command: string): string {
+  if (summary.skipped > 0) return 'Interrupted. Run `cellwise apply` again: it goes on with what is left.';
+  if (summary.failed > 0 && command === 'apply') return 'What failed is above. Mend its cause and run `cellwise apply` again: it goes on with what is left.';
+  if (summary.unreachable > 0) return 'Run it again when the hosts that did not answer are back.';
+  return '';
+}
+
+function pathText(steps: readonly { readonly step: string; readonly seconds: number }[], c: Colors): string | undefined {
+  if (steps.length === 0) return undefined;
+  const total = steps.reduce((sum, each) => sum + each.seconds, 0);
+  const slowest = steps.toSorted((a, b) => b.seconds - a.seconds).slice(0, 5);
+  return c.dim(`The longest chain took ${time(total)}: ${slowest.map((each) => `${each.step} ${time(each.seconds)}`).join(', ')}`);
+}
+
+function differenceText({ key, before, after }: Difference): string {
+  return `${key}: ${value(before)} → ${value(after)}`;
+}
+
+function value(json: unknown): string {
+  if (json === undefined || json === null) return 'none';
+  const text = typeof json === 'string' ? json : JSON.stringify(json);
+  return /^[0-9a-f]{40,}$/.test(text) ? text.slice(0, 8) : text.length > 60 ? `${text.slice(0, 59)}…` : text;
+}
+
+function colored(diff: string, c: Colors): string {
+  return diff
+    .split('\n')
+    .map((line) => (line.startsWith('+') ? c.green(line) : line.startsWith('-') ? c.red(line) : c.dim(line)))
+    .join('\n');
+}
+
+export function time(seconds: number): string {
+  if (seconds < 60) return `${seconds.toFixed(1)} s`;
+  return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
+}
+
+function count(n: number, noun: string): string {
+  return `${n} ${noun}${n === 1 ? '' : 's'}`;
+}
+
+function indent(text: string, by: number): string {
+  return text.replaceAll(/^/gm, ' '.repeat(by));
+}

@@ -1,0 +1,127 @@
+import type { Command } from '../base/command.ts';
+import { sh, withTimeout } from '../base/command.ts';
+import type { AnyParams, ApiAnswer, ApiRequest, ParamsOf, ParamsSchema } from './define.ts';
+
+interface Basics {
+  readonly type: string;
+  readonly summary: string;
+  readonly params: ParamsSchema;
+  readonly nameParam: string;
+}
+
+/** A question about a role's health that a shell answers: exit code 0 means yes; what it prints says why not. Reads only. */
+export interface ShellCheck extends Basics {
+  readonly via: 'shell';
+  readonly probe: (params: AnyParams) => Command;
+}
+
+/** A question to an OpenStack API; undefined means yes, a text says why not. */
+export interface ApiCheck extends Basics {
+  readonly via: 'api';
+  readonly ask: (params: AnyParams) => Generator<ApiRequest, string | undefined, ApiAnswer>;
+}
+
+export type Check = ShellCheck | ApiCheck;
+
+function defineCheck<const S extends ParamsSchema>(
+  check: Omit<Basics, 'params'> & { params: S; probe: (params: ParamsOf<S>) => Command },
+): ShellCheck {
+  return { ...check, via: 'shell', probe: check.probe as ShellCheck['probe'] };
+}
+
+// Debian has bash on every machine (it is essential) and curl on few.
+const http = defineCheck({
+  type: 'http',
+  summary: 'A URL answers with a good status, asked from the host itself.',
+  nameParam: 'url',
+  params: {
+    type: 'object',
+    required: ['url'],
+    additionalProperties: false,
+    properties: {
+      url: { type: 'string', pattern: '^http://[^/:]+(:\\d+)?(/.*)?$', description: 'http://HOST:PORT/PATH' },
+      status: {
+        type: 'string',
+        pattern: '^[1-5][0-9]{2}( [1-5][0-9]{2})*$',
+        default: '200 300',
+        description: 'The good status codes, with blanks between.',
+      },
+    },
+  },
+  probe: (p) => {
+    const { hostname, port, pathname, search, host } = new URL(p.url);
+    const request = `GET ${pathname}${search} HTTP/1.0\r\nHost: ${host}\r\nConnection: close\r\n\r\n`;
+    return withTimeout(
+      sh`timeout 10 bash -c 'exec 3<>"/dev/tcp/$1/$2" && printf %s "$3" >&3 && IFS=" " read -r _ status _ <&3 &&
+case " $4 " in *" $status "*) ;; *) echo "answered $status"; exit 1 ;; esac' check ${hostname} ${port || '80'} ${request} ${p.status} 2>&1`,
+      15,
+    );
+  },
+});
+
+const port = defineCheck({
+  type: 'port',
+  summary: 'A TCP port of the host accepts connections.',
+  nameParam: 'port',
+  params: {
+    type: 'object',
+    required: ['port'],
+    additionalProperties: false,
+    properties: {
+      port: { type: 'integer', minimum: 1, maximum: 65535, description: 'The port.' },
+      address: { type: 'string', default: '127.0.0.1', description: 'Where it listens.' },
+    },
+  },
+  probe: (p) => withTimeout(sh`timeout 10 bash -c 'exec 3<>"/dev/tcp/$1/$2"' check ${p.address} ${p.port} 2>&1`, 15),
+});
+
+const unit = defineCheck({
+  type: 'unit',
+  summary: 'A systemd unit is active.',
+  nameParam: 'unit',
+  params: {
+    type: 'object',
+    required: ['unit'],
+    additionalProperties: false,
+    properties: { unit: { type: 'string', description: 'The unit.' } },
+  },
+  probe: (p) => sh`systemctl is-active -- ${p.unit}`,
+});
+
+const run = defineCheck({
+  type: 'run',
+  summary: 'A shell command ends with exit code 0. It must change nothing.',
+  nameParam: 'run',
+  params: {
+    type: 'object',
+    required: ['run'],
+    additionalProperties: false,
+    properties: { run: { type: 'string', description: 'POSIX sh, run as root.' } },
+  },
+  probe: (p) => sh`sh -c ${p.run} 2>&1`,
+});
+
+// A token that opens nothing is no proof: the catalogue must list the service, as clients will look for it.
+const catalog: ApiCheck = {
+  type: 'catalog',
+  via: 'api',
+  summary: 'The administrator gets a token, and the catalogue lists this service.',
+  nameParam: 'service',
+  params: {
+    type: 'object',
+    required: ['service'],
+    additionalProperties: false,
+    properties: { service: { type: 'string', description: "The service's type, e.g. identity." } },
+  },
+  *ask(params) {
+    const { status, body } = yield { service: 'identity', method: 'GET', path: '/v3/auth/catalog' };
+    if (status !== 200) return `the catalogue was answered ${status}`;
+    const services = (body as { catalog?: { type: string; endpoints: unknown[] }[] }).catalog ?? [];
+    const found = services.find((service) => service.type === params['service']);
+    if (!found) return `not in the catalogue, which lists ${services.map((service) => service.type).join(', ') || 'nothing'}`;
+    return found.endpoints.length > 0 ? undefined : 'in the catalogue without an endpoint';
+  },
+};
+
+/** All kinds of health check, by the key that a role writes. */
+export const checks: ReadonlyMap<string, Check> = new Map([http, port, unit, run, catalog].map((check) => [check.type, check]));

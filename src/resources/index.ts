@@ -1,0 +1,53 @@
+import { aptSource } from './apt-source.ts';
+import { command } from './command.ts';
+import { dbSync } from './db-sync.ts';
+import type { ResourceType } from './define.ts';
+import { directory } from './directory.ts';
+import { file } from './file.ts';
+import { group } from './group.ts';
+import { hostsFile } from './hosts-file.ts';
+import { iniSetting } from './ini-setting.ts';
+import { keystoneBootstrap } from './keystone-bootstrap.ts';
+import { keystoneProject } from './keystone-project.ts';
+import { keystoneRole } from './keystone-role.ts';
+import { keystoneService } from './keystone-service.ts';
+import { keystoneUser } from './keystone-user.ts';
+import { mysqlDatabase } from './mysql-database.ts';
+import { mysqlUser } from './mysql-user.ts';
+import { packages } from './package.ts';
+import { rabbitmqUser } from './rabbitmq-user.ts';
+import { rabbitmqVhost } from './rabbitmq-vhost.ts';
+import { service } from './service.ts';
+import { symlink } from './symlink.ts';
+import { sysctl } from './sysctl.ts';
+import { timeSync } from './time-sync.ts';
+import { timezone } from './timezone.ts';
+import { user } from './user.ts';
+
+/** All step types, in the order in which the reference lists them. */
+export const resourceTypes: readonly ResourceType[] = [
+  packages,
+  aptSource,
+  file,
+  directory,
+  symlink,
+  iniSetting,
+  sysctl,
+  user,
+  group,
+  service,
+  command,
+  hostsFile,
+  timezone,
+  timeSync,
+  mysqlDatabase,
+  mysqlUser,
+  rabbitmqVhost,
+  rabbitmqUser,
+  dbSync,
+  keystoneBootstrap,
+  keystoneProject,
+  keystoneRole,
+  keystoneUser,
+  keystoneService,
+];

@@ -1,0 +1,119 @@
+import { checks } from '../resources/checks.ts';
+import type { ParamsSchema, ValueSchema } from '../resources/define.ts';
+import { resourceTypes } from '../resources/index.ts';
+
+/** A kind of step or check, as far as writing one in role.yaml goes. */
+interface Writable {
+  readonly type: string;
+  readonly summary: string;
+  readonly params: ParamsSchema;
+  readonly nameParam: string;
+}
+
+const reserved = {
+  once: { type: 'boolean', description: "Only on the role's first host; its other hosts wait here." },
+  when: {
+    description: "Only where this param is true, or where these params have these values.",
+    anyOf: [{ type: 'string' }, { type: 'object', minProperties: 1 }],
+  },
+} as const;
+
+const template = { type: 'string', pattern: '\\.hbs$', description: "A file of the role's templates directory; it gives the content." };
+const watches = { type: 'array', items: { type: 'string' }, minItems: 1, description: "Names of the role's steps above that the service restarts for." };
+const within = { type: 'string', pattern: '^[1-9][0-9]*s$', description: 'How long to wait for it, e.g. 60s.' };
+
+/** What a step of each type may say in role.yaml, by type. */
+export const stepSchemas: ReadonlyMap<string, Record<string, unknown>> = new Map(
+  resourceTypes.map((resource) => [
+    resource.type,
+    entry(resource, { ...reserved, ...(resource.type === 'file' ? { template } : {}), ...(resource.type === 'service' ? { watches } : {}) }),
+  ]),
+);
+
+/** What a health check of each type may say in role.yaml, by type. */
+export const checkSchemas: ReadonlyMap<string, Record<string, unknown>> = new Map([...checks.values()].map((check) => [check.type, entry(check, { within })]));
+
+/** For editors, written to schemas/role.schema.json: a step is one of all types. */
+export function editorSchema(): Record<string, unknown> {
+  return structure({ anyOf: [...stepSchemas.values()] }, { anyOf: [...checkSchemas.values()] });
+}
+
+/** Everything but the steps and checks: which type they are is said by their first key, which JSON Schema cannot see. */
+export const roleSchema = structure({ type: 'object', minProperties: 1 }, { type: 'object', minProperties: 1 });
+
+function structure(step: Record<string, unknown>, check: Record<string, unknown>): Record<string, unknown> {
+  return {
+    $schema: 'https://json-schema.org/draft/2020-12/schema',
+    title: 'A Cellwise role',
+    type: 'object',
+    required: ['role', 'summary', 'on', 'steps'],
+    additionalProperties: false,
+    properties: {
+      role: { type: 'string', pattern: '^[a-z][a-z0-9-]*$', description: "The role's name: that of its directory." },
+      summary: { type: 'string', minLength: 1, description: 'One sentence: what it is.' },
+      on: {
+        type: 'array',
+        minItems: 1,
+        uniqueItems: true,
+        items: { enum: ['controller', 'compute', 'storage'] },
+        description: 'The kinds of host that carry it.',
+      },
+      scope: { enum: ['host', 'cloud'], description: 'host: whoever needs it waits for it on its own host only. cloud (the default): on all hosts.' },
+      hosts: { enum: ['all', 'first'], description: 'all (the default): every host of its kinds. first: the first of them in the inventory.' },
+      needs: { type: 'array', uniqueItems: true, items: { type: 'string' }, description: 'Roles that must be healthy first.' },
+      os: {
+        type: 'object',
+        description: 'Names that differ between families of operating systems: family, name, value. Templates say {{os.NAME}}.',
+        additionalProperties: { type: 'object' },
+      },
+      api: {
+        type: 'object',
+        description: 'The OpenStack API that the role offers.',
+        required: ['service', 'url'],
+        additionalProperties: false,
+        properties: {
+          service: { type: 'string', description: "The service's type, e.g. identity." },
+          url: { type: 'string', description: 'Where it listens, seen from its host.' },
+          login: {
+            type: 'object',
+            description: 'How the administrator logs in; one role of a cloud says so.',
+            required: ['user', 'password', 'project', 'region'],
+            additionalProperties: false,
+            properties: {
+              user: { type: 'string', description: "The administrator's name." },
+              password: { type: 'string', description: 'A secret param: {{admin_password}}.' },
+              project: { type: 'string', description: 'The project to work in.' },
+              region: { type: 'string', description: 'The region.' },
+            },
+          },
+        },
+      },
+      steps: { type: 'array', minItems: 1, description: 'Made so from top to bottom on each host.', items: step },
+      health: { type: 'array', description: 'When the role counts as healthy.', items: check },
+    },
+  };
+}
+
+/** A step or check in role.yaml: its first key is its type, that key's value its name, the rest its params. */
+function entry({ type, summary, params, nameParam }: Writable, extra: Readonly<Record<string, unknown>>): Record<string, unknown> {
+  const { [nameParam]: name, ...others } = params.properties;
+  const properties = Object.fromEntries(Object.entries(others).map(([key, schema]) => [key, orTemplate(schema)]));
+  return {
+    type: 'object',
+    description: summary,
+    required: [type],
+    additionalProperties: false,
+    properties: { [type]: { ...orTemplate(name!), description: `${summary} ${name!.description}` }, ...properties, ...extra },
+  };
+}
+
+/** What a step takes, or a text with a template in it that will give it. */
+function orTemplate({ default: _, ...schema }: ValueSchema): Record<string, unknown> {
+  if (schema.type === 'string' && !schema.enum) return { type: 'string', ...(schema.description ? { description: schema.description } : {}) };
+  return { description: schema.description, anyOf: [bare(schema), { type: 'string', pattern: '\\{\\{' }] };
+}
+
+// Items of lists may hold templates, so their texts are checked once they are rendered.
+function bare({ description: _, default: __, ...schema }: ValueSchema): Record<string, unknown> {
+  return { ...schema, ...(schema.items ? { items: orTemplate(schema.items) } : {}) };
+}

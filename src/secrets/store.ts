@@ -1,0 +1,131 @@
+import { armor, Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
+import { randomInt } from 'node:crypto';
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { Invalid } from '../base/problem.ts';
+import { Secret } from '../base/secret.ts';
+
+/** The secrets of one cloud: encrypted with age on disk, in the clear in memory only. */
+export interface SecretStore {
+  /** The secret of a name, e.g. keystone.db_password; made when it is missing. */
+  readonly get: (name: string) => Secret;
+  readonly has: (name: string) => boolean;
+  readonly names: () => readonly string[];
+  /** Gives a secret a new value. */
+  readonly rotate: (name: string) => void;
+  /** Names of secrets that were made or changed since the store was opened or saved. */
+  readonly unsaved: () => readonly string[];
+  /** Writes the encrypted file, whole or not at all. */
+  readonly save: () => Promise<void>;
+  /** A text with every secret of the store replaced by its name. */
+  readonly mask: (text: string) => string;
+}
+
+export interface SecretFiles {
+  /** The encrypted secrets: an armored age file, fit for git. */
+  readonly file: string;
+  /** The age identity that opens it; never in git. */
+  readonly identity: string;
+}
+
+/** Opens the secrets; an identity and an empty store are made when there are none. Throws Invalid when they don't fit. */
+export async function openSecrets({ file, identity }: SecretFiles): Promise<SecretStore> {
+  if (!existsSync(identity)) {
+    if (existsSync(file)) throw refused('secrets-identity', `${file} is encrypted, and its identity ${identity} is missing`, 'Get the identity from whoever made the file, or name it by CELLWISE_IDENTITY.');
+    await makeIdentity(identity);
+  }
+  const key = readIdentity(identity);
+  return store(existsSync(file) ? await decrypt(file, identity, key) : {}, (values) => encrypt(file, key, values));
+}
+
+/** Secrets that exist in memory only, for what shows or checks a cloud without its hosts: each is its own name. */
+export function placeholders(): SecretStore {
+  const made = new Map<string, Secret>();
+  const get = (name: string): Secret => made.get(name) ?? made.set(name, Secret.of(name, `secret-${name}`)).get(name)!;
+  return { get, has: () => true, names: () => [...made.keys()], rotate: () => undefined, unsaved: () => [], save: () => Promise.resolve(), mask: (text) => text };
+}
+
+function store(values: Record<string, string>, write: (values: Record<string, string>) => Promise<void>): SecretStore {
+  const unsaved = new Set<string>();
+  let masks: { pattern: RegExp; names: Map<string, string> } | undefined;
+  const set = (name: string, value: string): void => {
+    values[name] = value;
+    unsaved.add(name);
+    masks = undefined;
+  };
+  return {
+    get(name) {
+      if (!Object.hasOwn(values, name)) set(name, generate());
+      return Secret.of(name, values[name]!);
+    },
+    has: (name) => Object.hasOwn(values, name),
+    names: () => Object.keys(values).toSorted(),
+    rotate: (name) => {
+      set(name, generate());
+    },
+    unsaved: () => [...unsaved].toSorted(),
+    async save() {
+      await write(values);
+      unsaved.clear();
+    },
+    mask(text) {
+      const { pattern, names } = (masks ??= maskOf(values));
+      return text.replace(pattern, (found) => `‹secret ${names.get(found)!}›`);
+    },
+  };
+}
+
+// Letters and digits only: 190 bits, and the same in every quoting, URL and configuration language.
+const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789';
+
+function generate(): string {
+  return Array.from({ length: 32 }, () => alphabet[randomInt(alphabet.length)]).join('');
+}
+
+/** What to look for in texts: every secret as it is, and as commands echo it (URL-encoded, base64, JSON). */
+function maskOf(values: Readonly<Record<string, string>>): { pattern: RegExp; names: Map<string, string> } {
+  const names = new Map<string, string>();
+  for (const [name, value] of Object.entries(values)) {
+    for (const form of [value, encodeURIComponent(value), Buffer.from(value).toString('base64'), JSON.stringify(value).slice(1, -1)]) {
+      if (form.length >= 4 && !names.has(form)) names.set(form, name);
+    }
+  }
+  const forms = [...names.keys()].toSorted((a, b) => b.length - a.length).map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`));
+  return { pattern: forms.length === 0 ? /(?!)/g : new RegExp(forms.join('|'), 'g'), names };
+}
+
+async function makeIdentity(file: string): Promise<void> {
+  mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+  const identity = await generateX25519Identity();
+  const recipient = await identityToRecipient(identity);
+  writeFileSync(file, `# Opens the secrets of this cloud. Keep a copy where only you can read it.\n# public key: ${recipient}\n${identity}\n`, { mode: 0o600, flag: 'wx' });
+}
+
+function readIdentity(file: string): string {
+  const line = readFileSync(file, 'utf8').split('\n').find((each) => each.startsWith('AGE-SECRET-KEY-'));
+  if (line === undefined) throw refused('secrets-identity', `${file} holds no age identity`, 'Its line begins with AGE-SECRET-KEY-.');
+  return line.trim();
+}
+
+async function decrypt(file: string, identity: string, key: string): Promise<Record<string, string>> {
+  const decrypter = new Decrypter();
+  decrypter.addIdentity(key);
+  try {
+    return JSON.parse(await decrypter.decrypt(armor.decode(readFileSync(file, 'utf8')), 'text')) as Record<string, string>;
+  } catch {
+    throw refused('secrets-identity', `The identity ${identity} does not open ${file}`, 'It was encrypted for another one, or is damaged: name the right identity by CELLWISE_IDENTITY.');
+  }
+}
+
+async function encrypt(file: string, key: string, values: Readonly<Record<string, string>>): Promise<void> {
+  const encrypter = new Encrypter();
+  encrypter.addRecipient(await identityToRecipient(key));
+  const sealed = armor.encode(await encrypter.encrypt(JSON.stringify(values, null, 2)));
+  writeFileSync(`${file}.new`, sealed, { mode: 0o600, flush: true });
+  chmodSync(`${file}.new`, 0o600);
+  renameSync(`${file}.new`, file);
+}
+
+function refused(code: string, message: string, hint: string): Invalid {
+  return new Invalid([{ code, message, hint }]);
+}

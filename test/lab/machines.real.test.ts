@@ -1,0 +1,25 @@
+import { connect } from 'node:net';
+import { expect, test } from 'vitest';
+import { docker } from '../../src/lab/docker.ts';
+import { startMachine } from '../machines.ts';
+
+test('a machine boots fast, answers by name, runs scripts, and is gone after stop', async () => {
+  const start = performance.now();
+  const machine = await startMachine({ name: 'ctl1' });
+  const seconds = (performance.now() - start) / 1000;
+  expect(machine.hostKey).toMatch(/^ssh-ed25519 AAAA\S+$/);
+  expect(await machine.exec('hostname; echo no >&2; exit 3')).toEqual({ code: 3, out: 'ctl1\n', err: 'no\n' });
+  await new Promise((resolve, reject) => connect(machine.port, machine.address).on('error', reject).once('data', resolve));
+  await machine.stop();
+  expect(await docker(['ps', '--all', '--quiet', '--filter', `id=${machine.container}`])).toBe('');
+  // Generous: two cores, and other tests may be at work.
+  expect(seconds).toBeLessThan(5);
+});
+
+test('kernel parameters of the network can be set; those of the real machine cannot', async () => {
+  const machine = await startMachine();
+  expect((await machine.exec('echo 1 >/proc/sys/net/ipv4/ip_nonlocal_bind')).code).toBe(0);
+  expect((await machine.exec('cat /proc/sys/vm/swappiness >/proc/sys/vm/swappiness')).code).not.toBe(0);
+  expect((await machine.exec('date -s "2001-01-01"')).code).not.toBe(0);
+  await machine.stop();
+});
