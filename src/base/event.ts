@@ -68,7 +68,13 @@ export type Event =
     } & StepName)
   | ({ readonly type: 'step-blocked'; readonly by: string } & StepName)
   | ({ readonly type: 'step-skipped'; readonly because: string } & StepName)
-  | { readonly type: 'health-ok'; readonly host: string; readonly role: string; readonly checks: readonly string[]; readonly seconds: number }
+  | {
+      readonly type: 'health-ok';
+      readonly host: string;
+      readonly role: string;
+      readonly checks: readonly string[];
+      readonly seconds: number;
+    }
   | { readonly type: 'problem'; readonly problem: Problem }
   | { readonly type: 'critical-path'; readonly steps: readonly { readonly step: string; readonly seconds: number }[] }
   | Summary;

@@ -39,11 +39,10 @@ function differ(before: State, after: State, keys: readonly string[]): Differenc
 
 /** JSON with sorted keys: equal values give equal texts. */
 export function canonical(value: unknown): string {
-  return (
-    JSON.stringify(value, (_key, part: unknown) =>
-      part !== null && typeof part === 'object' && !Array.isArray(part) && Object.getPrototypeOf(part) === Object.prototype
-        ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1)))
-        : part,
-    ) ?? 'undefined'
-  );
+  return String(JSON.stringify(value, sorted));
+}
+
+function sorted(_key: string, part: unknown): unknown {
+  const plain = part !== null && typeof part === 'object' && Object.getPrototypeOf(part) === Object.prototype;
+  return plain ? Object.fromEntries(Object.entries(part).toSorted(([a], [b]) => (a < b ? -1 : 1))) : part;
 }

@@ -29,7 +29,7 @@ export function placesOf(inventoryFile: string): Places {
 }
 
 /** The roles that come with Cellwise. */
-const rolesDirectory = fileURLToPath(new URL('../../roles', import.meta.url));
+export const rolesDirectory = fileURLToPath(new URL('../../roles', import.meta.url));
 
 export interface Cloud {
   readonly inventory: Inventory;

@@ -18,7 +18,9 @@ export function tell(error: unknown, json: boolean): number {
     return exits.invalid;
   }
   if (error instanceof Locked) {
-    process.stderr.write(`${c.red('locked')} ${error.message}.\n  ${c.cyan('hint')} Wait for that run, or ask them; the lock goes when their run ends or dies.\n`);
+    process.stderr.write(
+      `${c.red('locked')} ${error.message}.\n  ${c.cyan('hint')} Wait for that run, or ask them; the lock goes when their run ends or dies.\n`,
+    );
     return exits.locked;
   }
   if (error instanceof Unreachable) {

@@ -2,7 +2,7 @@ import { placeholders } from '../secrets/store.ts';
 import type { Graph } from '../graph/graph.ts';
 import { partOf, planOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
-import type { Options } from './program.ts';
+import type { Options } from './options.ts';
 
 export async function graph(_args: readonly string[], options: Options): Promise<number> {
   const plan = planOf(readCloud(options.inventory), placeholders());
@@ -25,17 +25,25 @@ function asText(graph: Graph): string {
 function asMermaid(graph: Graph): string {
   const names = new Map([...graph.ids()].map((id, i) => [id, `n${i}`]));
   const nodes = [...names].map(([id, name]) => `  ${name}["${id.replaceAll('"', '#quot;')}"]`);
-  const edges = [...graph.ids()].flatMap((id) => [...graph.needs(id)].map(([need, why]) => `  ${names.get(need)!} -->|${why}| ${names.get(id)!}`));
+  const edges = [...graph.ids()].flatMap((id) =>
+    [...graph.needs(id)].map(([need, why]) => `  ${names.get(need)!} -->|${why}| ${names.get(id)!}`),
+  );
   return ['flowchart LR', ...nodes, ...edges].join('\n');
 }
 
 function asDot(graph: Graph): string {
   const quoted = (text: string): string => `"${text.replaceAll('\\', String.raw`\\`).replaceAll('"', String.raw`\"`)}"`;
   const nodes = [...graph.ids()].map((id) => `  ${quoted(id)};`);
-  const edges = [...graph.ids()].flatMap((id) => [...graph.needs(id)].map(([need, why]) => `  ${quoted(need)} -> ${quoted(id)} [label=${quoted(why)}];`));
+  const edges = [...graph.ids()].flatMap((id) =>
+    [...graph.needs(id)].map(([need, why]) => `  ${quoted(need)} -> ${quoted(id)} [label=${quoted(why)}];`),
+  );
   return ['digraph cloud {', '  rankdir=LR;', ...nodes, ...edges, '}'].join('\n');
 }
 
 function asJson(graph: Graph): string {
-  return JSON.stringify(graph.order().map((id) => ({ id, after: Object.fromEntries(graph.needs(id)) })), null, 2);
+  return JSON.stringify(
+    graph.order().map((id) => ({ id, after: Object.fromEntries(graph.needs(id)) })),
+    null,
+    2,
+  );
 }

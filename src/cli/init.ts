@@ -3,11 +3,12 @@ import { join } from 'node:path';
 import { Invalid } from '../base/problem.ts';
 import { exits } from './exit.ts';
 import { openOutput } from './output.ts';
-import type { Options } from './program.ts';
+import type { Options } from './options.ts';
 
 export function init([directory = '.']: readonly string[], options: Options): Promise<number> {
   const file = join(directory, 'inventory.yaml');
-  if (existsSync(file)) throw new Invalid([{ code: 'file-exists', message: `${file} is there already`, hint: 'Give another directory, or move it away.' }]);
+  if (existsSync(file))
+    throw new Invalid([{ code: 'file-exists', message: `${file} is there already`, hint: 'Give another directory, or move it away.' }]);
   const text = readFileSync(new URL('../../examples/start.yaml', import.meta.url), 'utf8');
   const schema = new URL('../../schemas/inventory.schema.json', import.meta.url).pathname;
   mkdirSync(directory, { recursive: true });

@@ -5,7 +5,7 @@ import type { LabSpec } from '../lab/layout.ts';
 import { placesOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import { openOutput } from './output.ts';
-import type { Options } from './program.ts';
+import type { Options } from './options.ts';
 
 export async function lab([action, ...words]: readonly string[], options: Options): Promise<number> {
   const { inventory } = readCloud(options.inventory);
@@ -32,6 +32,8 @@ function specOf(inventory: Inventory, file: string): LabSpec {
     name: inventory.cloud.name,
     directory: placesOf(file).directory,
     networks: Object.values(inventory.networks).map(({ name, cidr }) => ({ name, cidr })),
-    hosts: inventory.hosts.filter(({ state }) => state === 'present').map(({ name, address, addresses, disks }) => ({ name, address, addresses, disks })),
+    hosts: inventory.hosts
+      .filter(({ state }) => state === 'present')
+      .map(({ name, address, addresses, disks }) => ({ name, address, addresses, disks })),
   };
 }

@@ -1,7 +1,7 @@
 import type { WriteStream } from 'node:tty';
 import type { Event } from '../base/event.ts';
 import { ndjson, plain, terminal, type Reporter } from '../report/report.ts';
-import type { Options } from './program.ts';
+import type { Options } from './options.ts';
 
 /** Where a command's words go: JSON events to standard output when asked for, and then people's text to standard error. */
 export interface Output {

@@ -1,7 +1,7 @@
 import { savePlan } from '../engine/plan-file.ts';
 import * as engine from '../engine/run.ts';
 import { exitOf, exits } from './exit.ts';
-import type { Options } from './program.ts';
+import type { Options } from './options.ts';
 import { openSession } from './session.ts';
 
 export async function plan(_args: readonly string[], options: Options): Promise<number> {

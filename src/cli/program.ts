@@ -1,20 +1,10 @@
 import { Command, CommanderError, Option } from 'commander';
 import { readFileSync } from 'node:fs';
 import { exits } from './exit.ts';
+import type { Options } from './options.ts';
 
 /** A command's work, loaded when it is called: starting must not load what others need. */
 type Work = (args: readonly string[], options: Options) => Promise<number>;
-
-/** What the command line gave, commander's names. */
-export interface Options {
-  readonly inventory: string;
-  readonly json?: boolean;
-  readonly out?: string;
-  readonly format?: string;
-  readonly detailedExitcode?: boolean;
-  readonly yes?: boolean;
-  readonly only?: string;
-}
 
 interface Entry {
   readonly usage: string;
@@ -25,7 +15,10 @@ interface Entry {
   readonly work: () => Promise<Work>;
 }
 
-const only = new Option('--only <selector>', 'work on a part and what it needs: host:NAME, role:NAME, cell:NAME, kind:NAME, or a name alone');
+const only = new Option(
+  '--only <selector>',
+  'work on a part and what it needs: host:NAME, role:NAME, cell:NAME, kind:NAME, or a name alone',
+);
 const out = (what: string): Option => new Option('--out <path>', what);
 
 const entries: readonly Entry[] = [
@@ -50,7 +43,10 @@ const entries: readonly Entry[] = [
   {
     usage: 'graph',
     summary: 'show what is done on which host, and why it waits for what',
-    options: [new Option('--format <format>', 'text, mermaid, dot or json').choices(['text', 'mermaid', 'dot', 'json']).default('text'), only],
+    options: [
+      new Option('--format <format>', 'text, mermaid, dot or json').choices(['text', 'mermaid', 'dot', 'json']).default('text'),
+      only,
+    ],
     examples: [
       ['cellwise graph', 'everything, as text'],
       ['cellwise graph --only role:keystone --format mermaid', 'what Keystone needs, as a drawing for a README'],
@@ -60,7 +56,11 @@ const entries: readonly Entry[] = [
   {
     usage: 'plan',
     summary: 'look at all hosts and show what would change; change nothing',
-    options: [out('save the plan, to be applied exactly'), new Option('--detailed-exitcode', 'exit code 2 when something would change'), only],
+    options: [
+      out('save the plan, to be applied exactly'),
+      new Option('--detailed-exitcode', 'exit code 2 when something would change'),
+      only,
+    ],
     examples: [
       ['cellwise plan', 'what would change now'],
       ['cellwise plan --out tonight.plan', 'save it for `cellwise apply tonight.plan`'],
@@ -152,7 +152,10 @@ function build(): Command {
     .version(version(), '-V, --version')
     .exitOverride()
     .showHelpAfterError('(see `cellwise --help`)')
-    .addHelpText('after', '\nExit codes: 0 done, 1 a step failed, 2 changes pending, 3 invalid input, 4 a host unreachable, 5 locked, 130 interrupted.');
+    .addHelpText(
+      'after',
+      '\nExit codes: 0 done, 1 a step failed, 2 changes pending, 3 invalid input, 4 a host unreachable, 5 locked, 130 interrupted.',
+    );
   for (const entry of entries) add(program, entry);
   return program;
 }

@@ -7,7 +7,7 @@ import { placeholders } from '../secrets/store.ts';
 import { partOf, planOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import { openOutput } from './output.ts';
-import type { Options } from './program.ts';
+import type { Options } from './options.ts';
 
 export async function render(_args: readonly string[], options: Options): Promise<number> {
   const plan = planOf(readCloud(options.inventory), placeholders());

@@ -4,20 +4,29 @@ import { openSecrets, type SecretStore } from '../secrets/store.ts';
 import { placesOf, planOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import { openOutput } from './output.ts';
-import type { Options } from './program.ts';
+import type { Options } from './options.ts';
 
 export async function secrets([action, name]: readonly string[], options: Options): Promise<number> {
   const places = placesOf(options.inventory);
   const output = openOutput(options, 'secrets');
   const existed = existsSync(places.secrets.file);
-  if (action !== 'init' && !existed) throw new Invalid([{ code: 'no-secrets', message: `There are no secrets yet: ${places.secrets.file} is missing`, hint: 'Make them by `cellwise secrets init`.' }]);
+  if (action !== 'init' && !existed)
+    throw new Invalid([
+      {
+        code: 'no-secrets',
+        message: `There are no secrets yet: ${places.secrets.file} is missing`,
+        hint: 'Make them by `cellwise secrets init`.',
+      },
+    ]);
   const store = await openSecrets(places.secrets);
   switch (action) {
     case 'init':
       // Working out the plan asks for every secret that the cloud needs.
       planOf(readCloud(options.inventory), store);
       await store.save();
-      output.say(`${existed ? 'Completed' : 'Made'} ${places.secrets.file}: ${store.names().length} secrets. Its key is ${places.secrets.identity}: keep a copy.`);
+      output.say(
+        `${existed ? 'Completed' : 'Made'} ${places.secrets.file}: ${store.names().length} secrets. Its key is ${places.secrets.identity}: keep a copy.`,
+      );
       return exits.done;
     case 'show':
       process.stdout.write(`${store.get(known(store, name)).reveal()}\n`);

@@ -8,7 +8,7 @@ import { openSecrets, type SecretStore } from '../secrets/store.ts';
 import { connect, Shared, type SshTarget, type Sudo } from '../ssh/connect.ts';
 import { partOf, placesOf, planOf, readCloud, type Cloud, type Places } from './cloud.ts';
 import { openOutput, type Output } from './output.ts';
-import type { Options } from './program.ts';
+import type { Options } from './options.ts';
 
 /** What every command that works on hosts has in hand. */
 export interface Session extends RunOptions {
@@ -29,7 +29,9 @@ export async function openSession(options: Options, command: string): Promise<Se
   const made = secrets.unsaved();
   if (made.length > 0) {
     await secrets.save();
-    output.say(`${made.length} secrets were missing: made, and kept encrypted in ${places.secrets.file}. Its key is ${places.secrets.identity}: keep a copy.`);
+    output.say(
+      `${made.length} secrets were missing: made, and kept encrypted in ${places.secrets.file}. Its key is ${places.secrets.identity}: keep a copy.`,
+    );
   }
   const run = runName();
   const part = partOf(plan, options.only);

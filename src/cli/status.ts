@@ -3,7 +3,7 @@ import { colors, eventText, stepText, summaryText } from '../report/words.ts';
 import { placesOf } from './cloud.ts';
 import { exits } from './exit.ts';
 import { openOutput, useColor } from './output.ts';
-import type { Options } from './program.ts';
+import type { Options } from './options.ts';
 
 export async function status(_args: readonly string[], options: Options): Promise<number> {
   const output = openOutput(options, 'status');
@@ -18,7 +18,9 @@ export async function status(_args: readonly string[], options: Options): Promis
   output.say(`Run ${newest.run}${first?.type === 'note' ? `: ${first.text}` : ''}, begun ${first?.at ?? '?'}`);
   for (const entry of newest.entries) if (entry.type === 'step-failed') output.say(eventText(entry, c)!);
   for (const entry of owed(newest.entries)) {
-    output.say(`${c.yellow('?')} ${entry.host} ${stepText(entry)}: begun ${entry.at}, and how it ended was not heard. The next apply looks and goes on.`);
+    output.say(
+      `${c.yellow('?')} ${entry.host} ${stepText(entry)}: begun ${entry.at}, and how it ended was not heard. The next apply looks and goes on.`,
+    );
   }
   const summary = newest.entries.findLast((entry) => entry.type === 'summary');
   if (summary) output.say(summaryText(summary, 'apply', c));

@@ -2,7 +2,7 @@ import { placeholders } from '../secrets/store.ts';
 import { planOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import { openOutput } from './output.ts';
-import type { Options } from './program.ts';
+import type { Options } from './options.ts';
 
 export async function validate(_args: readonly string[], options: Options): Promise<number> {
   const cloud = readCloud(options.inventory);

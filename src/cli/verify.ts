@@ -1,6 +1,6 @@
 import * as engine from '../engine/run.ts';
 import { exitOf } from './exit.ts';
-import type { Options } from './program.ts';
+import type { Options } from './options.ts';
 import { openSession } from './session.ts';
 
 export async function verify(_args: readonly string[], options: Options): Promise<number> {

@@ -28,7 +28,10 @@ export function openApis(apis: ReadonlyMap<string, Api>, dial: Dial): ApiSession
   let asked = new Map<string, Promise<ApiAnswer>>();
   let requests = 0;
 
-  const exchange = async (request: ApiRequest, headers: Record<string, string>): Promise<{ answer: ApiAnswer; token: string | undefined }> => {
+  const exchange = async (
+    request: ApiRequest,
+    headers: Record<string, string>,
+  ): Promise<{ answer: ApiAnswer; token: string | undefined }> => {
     const api = apis.get(request.service);
     if (!api) throw new Error(`No role offers the ${request.service} API`);
     const url = new URL(api.url);
@@ -42,7 +45,10 @@ export function openApis(apis: ReadonlyMap<string, Api>, dial: Dial): ApiSession
     const identity = [...apis.values()].find((api) => api.login);
     if (!identity?.login) throw new Error('No role says how to log in to the cloud');
     const { user, password, project } = identity.login;
-    const { answer, token } = await exchange({ service: identity.service, method: 'POST', path: '/v3/auth/tokens', body: passwordLogin(user, password, project) }, {});
+    const { answer, token } = await exchange(
+      { service: identity.service, method: 'POST', path: '/v3/auth/tokens', body: passwordLogin(user, password, project) },
+      {},
+    );
     if (answer.status !== 201 || token === undefined) throw new Error(`Logging in to the cloud as ${user} was answered ${answer.status}`);
     return token;
   };
@@ -63,7 +69,7 @@ export function openApis(apis: ReadonlyMap<string, Api>, dial: Dial): ApiSession
   return {
     send,
     async follow(conversation) {
-      for (let step = conversation.next(); ; ) {
+      for (let step = conversation.next(); ;) {
         if (step.done) return step.value;
         const request = step.value;
         const key = canonical([request.service, request.path]);
@@ -92,12 +98,16 @@ function passwordLogin(user: string, password: Secret, project: string): unknown
   };
 }
 
-function talk(stream: Duplex, request: ApiRequest, headers: Record<string, string>): Promise<{ answer: ApiAnswer; token: string | undefined }> {
+function talk(
+  stream: Duplex,
+  request: ApiRequest,
+  headers: Record<string, string>,
+): Promise<{ answer: ApiAnswer; token: string | undefined }> {
   const body = request.body === undefined ? undefined : JSON.stringify(request.body, revealed);
   return new Promise((resolve, reject) => {
     const outgoing = httpRequest(
       {
-        createConnection: () => stream as never,
+        createConnection: () => stream,
         method: request.method,
         path: request.path,
         timeout: timeLimit,
@@ -119,11 +129,16 @@ function talk(stream: Duplex, request: ApiRequest, headers: Record<string, strin
         incoming.on('error', reject);
         incoming.on('end', () => {
           const token = incoming.headers['x-subject-token'];
-          resolve({ answer: { status: incoming.statusCode ?? 0, body: json(Buffer.concat(chunks)) }, token: typeof token === 'string' ? token : undefined });
+          resolve({
+            answer: { status: incoming.statusCode ?? 0, body: json(Buffer.concat(chunks)) },
+            token: typeof token === 'string' ? token : undefined,
+          });
         });
       },
     );
-    outgoing.on('timeout', () => outgoing.destroy(new Error(`${request.method} ${request.path} was not answered within ${timeLimit / 1000} s`)));
+    outgoing.on('timeout', () =>
+      outgoing.destroy(new Error(`${request.method} ${request.path} was not answered within ${timeLimit / 1000} s`)),
+    );
     outgoing.on('error', reject);
     outgoing.end(body);
   });

@@ -20,7 +20,11 @@ export function batch(commands: readonly Command[], untilFailure = false): Batch
   const head = `r=0\nmark() { printf '\\n%s %s\\n' ${nonce} "$1"; printf '\\n%s %s\\n' ${nonce} "$1" >&2; }\n`;
   const timeout = commands.reduce((total, command) => total + (command.timeout ?? 120), 0);
   return {
-    command: { script: head + script.join('\n'), stdin: Buffer.concat(inputs), timeout: commands.length === 1 ? timeout : Math.min(timeout, 3600) },
+    command: {
+      script: head + script.join('\n'),
+      stdin: Buffer.concat(inputs),
+      timeout: commands.length === 1 ? timeout : Math.min(timeout, 3600),
+    },
     split: (output) => {
       const [outs, errs] = [sections(output.out, nonce), sections(output.err, nonce)];
       return commands.map((_, i) => ({

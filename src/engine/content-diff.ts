@@ -34,11 +34,20 @@ function diff(step: Step, before: Buffer, after: Text | Uint8Array): [string, st
  * is not also wanted only the key is left, and that only where the new content has the same key.
  */
 function hide(old: string, after: Secret): string {
-  const wanted = new Map(after.reveal().split('\n').map((line, i) => [line, after.shown.split('\n')[i] ?? '']));
+  const wanted = new Map(
+    after
+      .reveal()
+      .split('\n')
+      .map((line, i) => [line, after.shown.split('\n')[i] ?? '']),
+  );
   const keys = new Set([...wanted.keys()].map(key).filter((name) => name !== undefined));
   return old
     .split('\n')
-    .map((line) => wanted.get(line) ?? (keys.has(key(line)!) ? `${key(line)!} ‹hidden: this file holds secrets›` : '‹hidden: this file holds secrets›'))
+    .map(
+      (line) =>
+        wanted.get(line) ??
+        (keys.has(key(line)!) ? `${key(line)!} ‹hidden: this file holds secrets›` : '‹hidden: this file holds secrets›'),
+    )
     .join('\n');
 }
 

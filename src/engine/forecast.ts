@@ -33,8 +33,8 @@ export function forecast(plan: Plan, graph: Graph, found: ReadonlyMap<string, Fo
 function foretell(step: Step, found: Found | undefined, forecasts: ReadonlyMap<string, Forecast>, cause: string | undefined): Forecast {
   if (found === undefined) return { kind: 'unreachable' };
   const reasons = restartReasons(step, forecasts);
-  if (isUnknown(found)) return { kind: 'unknown', because: cause === undefined ? found['unknown'] as string : `follows from ${cause}` };
-  const change = compare(found, step.resource.desired(step.params as never));
+  if (isUnknown(found)) return { kind: 'unknown', because: cause === undefined ? found['unknown'] : `follows from ${cause}` };
+  const change = compare(found, step.resource.desired(step.params));
   if (change) return { kind: 'change', change, reasons };
   if (reasons.length === 0) return { kind: 'same' };
   // The service runs on what it should have; what it watches was changed behind our back and is about to be mended.

@@ -33,7 +33,9 @@ export function openJournal(directory: string, run: string): Journal {
 export function readNewest(directory: string): { readonly run: string; readonly entries: readonly Entry[] } | undefined {
   const newest = runs(directory).at(-1);
   if (newest === undefined) return undefined;
-  const lines = readFileSync(join(directory, `${newest}.jsonl`), 'utf8').split('\n').slice(0, -1);
+  const lines = readFileSync(join(directory, `${newest}.jsonl`), 'utf8')
+    .split('\n')
+    .slice(0, -1);
   return { run: newest, entries: lines.flatMap(entry) };
 }
 

@@ -15,7 +15,12 @@ export interface Survey {
 }
 
 /** Looks at steps and health of one host: everything that a shell can tell in one round trip. */
-export async function survey(shell: Pick<Shell, 'run'>, steps: readonly Step[], healths: readonly Health[], apis: ApiSession): Promise<Survey> {
+export async function survey(
+  shell: Pick<Shell, 'run'>,
+  steps: readonly Step[],
+  healths: readonly Health[],
+  apis: ApiSession,
+): Promise<Survey> {
   const probes = gather(steps.filter(isShellStep));
   const checks = healths.flatMap((health) => health.checks.filter(isShellCheck).map((each) => ({ health, each })));
   const commands = [...probes.map((probe) => probe.command), ...checks.map(({ each }) => each.check.probe(each.params))];
@@ -69,7 +74,11 @@ export function gather(steps: readonly ShellStep[]): Probe[] {
       probes.push({ steps: group, command: resource.probeAll(all), read: (output) => answered(output) ?? resource.parseAll(output, all) });
     } else {
       for (const step of group) {
-        probes.push({ steps: [step], command: resource.probe(step.params), read: (output) => [answered(output)?.[0] ?? resource.parse(output, step.params)] });
+        probes.push({
+          steps: [step],
+          command: resource.probe(step.params),
+          read: (output) => [answered(output)?.[0] ?? resource.parse(output, step.params)],
+        });
       }
     }
     function answered(output: Output): readonly Found[] | undefined {
@@ -90,7 +99,9 @@ async function runAll(shell: Pick<Shell, 'run'>, commands: readonly Command[]): 
 }
 
 async function askAll(apis: ApiSession, steps: readonly Step[]): Promise<Map<string, Found>> {
-  const asked = steps.filter((step) => !isShellStep(step)).map(async (step): Promise<[string, Found]> => [step.step, await ask(apis, step)]);
+  const asked = steps
+    .filter((step) => !isShellStep(step))
+    .map(async (step): Promise<[string, Found]> => [step.step, await ask(apis, step)]);
   return new Map(await Promise.all(asked));
 }
 

@@ -22,7 +22,13 @@ interface Saved {
 
 /** Writes what `told` rests on to a file of mode 0600. */
 export function savePlan(file: string, plan: Plan, told: Told, only: string | undefined): void {
-  const saved: Saved = { format: 1, cloud: plan.inventory.cloud.name, made: new Date().toISOString(), only: only ?? null, ...rests(plan, told) };
+  const saved: Saved = {
+    format: 1,
+    cloud: plan.inventory.cloud.name,
+    made: new Date().toISOString(),
+    only: only ?? null,
+    ...rests(plan, told),
+  };
   writeFileSync(file, `${JSON.stringify({ ...saved, signature: sign(plan, saved) }, null, 2)}\n`, { mode: 0o600 });
 }
 
@@ -36,11 +42,19 @@ export function readPlan(file: string, plan: Plan): Saved {
   }
   const { signature, ...saved } = parsed;
   if (saved.cloud !== plan.inventory.cloud.name) {
-    throw refused('plan-file', `${file} is a plan for the cloud ${saved.cloud}, and this is ${plan.inventory.cloud.name}`, 'Give the inventory it was made from with -i.');
+    throw refused(
+      'plan-file',
+      `${file} is a plan for the cloud ${saved.cloud}, and this is ${plan.inventory.cloud.name}`,
+      'Give the inventory it was made from with -i.',
+    );
   }
   const [given, right] = [Buffer.from(String(signature)), Buffer.from(sign(plan, saved))];
   if (given.length !== right.length || !timingSafeEqual(given, right)) {
-    throw refused('plan-file', `${file} was changed after it was saved, or made with other secrets`, 'Make it anew; a plan is applied as it was shown or not at all.');
+    throw refused(
+      'plan-file',
+      `${file} was changed after it was saved, or made with other secrets`,
+      'Make it anew; a plan is applied as it was shown or not at all.',
+    );
   }
   return saved;
 }
@@ -49,22 +63,34 @@ export function readPlan(file: string, plan: Plan): Saved {
 export function refuseStale(file: string, saved: Saved, plan: Plan, told: Told): void {
   const now = rests(plan, told);
   if (now.wanted !== saved.wanted) {
-    throw refused('plan-stale', `The inventory or a role was changed since ${file} was made on ${saved.made}`, 'Make the plan anew and look at it.');
+    throw refused(
+      'plan-stale',
+      `The inventory or a role was changed since ${file} was made on ${saved.made}`,
+      'Make the plan anew and look at it.',
+    );
   }
   const hosts = Object.keys({ ...saved.found, ...now.found }).filter((host) => saved.found[host] !== now.found[host]);
   if (hosts.length > 0) {
-    throw refused('plan-stale', `${hosts.join(', ')}: changed since ${file} was made on ${saved.made}`, 'Somebody worked there. Make the plan anew and look at it.');
+    throw refused(
+      'plan-stale',
+      `${hosts.join(', ')}: changed since ${file} was made on ${saved.made}`,
+      'Somebody worked there. Make the plan anew and look at it.',
+    );
   }
 }
 
 function rests(plan: Plan, told: Told): Pick<Saved, 'wanted' | 'found' | 'changes'> {
   const hosts = [...stepsByHost(plan)].map(([host, steps]) => [host, steps.filter(({ step }) => told.forecasts.has(step))] as const);
   const wanted = hosts.map(([host, steps]) => [host, steps.map((step) => [step.step, step.resource.desired(step.params as never)])]);
-  const found = hosts.filter(([, steps]) => steps.length > 0).map(([host, steps]) => [host, steps.map(({ step }) => [step, told.found.get(step) ?? 'unreachable'])] as const);
+  const found = hosts
+    .filter(([, steps]) => steps.length > 0)
+    .map(([host, steps]) => [host, steps.map(({ step }) => [step, told.found.get(step) ?? 'unreachable'])] as const);
   return {
     wanted: fingerprint(plan.key, canonical(wanted)),
     found: Object.fromEntries(found.map(([host, states]) => [host, fingerprint(plan.key, canonical(states))])),
-    changes: [...told.forecasts].flatMap(([step, each]) => (each.kind === 'change' ? [{ step, differences: each.change.differences.map(({ key }) => key) }] : [])),
+    changes: [...told.forecasts].flatMap(([step, each]) =>
+      each.kind === 'change' ? [{ step, differences: each.change.differences.map(({ key }) => key) }] : [],
+    ),
   };
 }
 

@@ -66,7 +66,7 @@ const limits = { all: 200, host: 4 };
 
 /** Looks at all hosts and tells what would change; changes nothing. */
 export async function plan(options: RunOptions): Promise<Summary & { readonly told: Told }> {
-  const work = await begin(options);
+  const work = begin(options);
   try {
     const told = await work.tell();
     return { ...work.summary(), told };
@@ -77,7 +77,7 @@ export async function plan(options: RunOptions): Promise<Summary & { readonly to
 
 /** Looks, tells, asks, and makes the cloud what its plan says. */
 export async function apply(options: ApplyOptions): Promise<Summary> {
-  const work = await begin(options, options.holder);
+  const work = begin(options, options.holder);
   try {
     const told = await work.tell();
     if (!(await options.confirm(told))) return work.summary();
@@ -90,7 +90,7 @@ export async function apply(options: ApplyOptions): Promise<Summary> {
 
 /** Asks the health checks of all roles on all hosts, once; changes nothing. */
 export async function verify(options: RunOptions): Promise<Summary> {
-  const work = await begin(options);
+  const work = begin(options);
   try {
     await work.verify();
     return work.summary();
@@ -107,13 +107,19 @@ interface Work {
   end(): Promise<void>;
 }
 
-async function begin(options: RunOptions, holder?: Holder): Promise<Work> {
+function begin(options: RunOptions, holder?: Holder): Work {
   const started = performance.now();
   const { plan: whole, emit, drain } = options;
   const graph = options.only ? whole.graph.only(options.only) : whole.graph;
   const nodes = [...graph.ids()].map((id) => whole.nodes.get(id)!);
-  const stepsOf = Map.groupBy(nodes.filter((node) => node.kind === 'step'), (step) => step.host);
-  const healthsOf = Map.groupBy(nodes.filter((node) => node.kind === 'health'), (health) => health.host);
+  const stepsOf = Map.groupBy(
+    nodes.filter((node) => node.kind === 'step'),
+    (step) => step.host,
+  );
+  const healthsOf = Map.groupBy(
+    nodes.filter((node) => node.kind === 'health'),
+    (health) => health.host,
+  );
   const hosts = whole.hosts.map((host) => host.name).filter((name) => stepsOf.has(name) || healthsOf.has(name));
   const count = { ok: 0, changed: 0, failed: 0, blocked: 0, skipped: 0, unreachable: 0 };
   const steps = [...stepsOf.values()].reduce((sum, all) => sum + all.length, 0);
@@ -125,7 +131,13 @@ async function begin(options: RunOptions, holder?: Holder): Promise<Work> {
     if (down.has(error.host)) return;
     down.add(error.host);
     count.unreachable += 1;
-    emit({ type: 'host-down', host: error.host, reason: error.reason, message: error.message, ...(error.hint === undefined ? {} : { hint: error.hint }) });
+    emit({
+      type: 'host-down',
+      host: error.host,
+      reason: error.reason,
+      message: error.message,
+      ...(error.hint === undefined ? {} : { hint: error.hint }),
+    });
   };
   const shellOf = (host: string): Shell => {
     const shell = shells.get(host);
@@ -166,7 +178,8 @@ async function begin(options: RunOptions, holder?: Holder): Promise<Work> {
   const surveyOne = async (host: string): Promise<void> => {
     const steps = (stepsOf.get(host) ?? []).filter(isShellStep);
     // The lock is asked for in the same breath: it is answered first, so what is seen is seen under the lock.
-    const ask = (shell: EarlyShell) => Promise.all([holder ? shell.lock(holder) : undefined, survey(shell, steps, healthsOf.get(host) ?? [], apis)]);
+    const ask = (shell: EarlyShell) =>
+      Promise.all([holder ? shell.lock(holder) : undefined, survey(shell, steps, healthsOf.get(host) ?? [], apis)]);
     let asked: ReturnType<typeof ask> | undefined;
     await openOne(host, (shell) => {
       asked = ask(shell);
@@ -276,13 +289,17 @@ async function begin(options: RunOptions, holder?: Holder): Promise<Work> {
       }
       count.blocked += 1;
       const cause = whole.nodes.get(by)!;
-      emit({ type: 'step-blocked', ...named(node), by: cause.kind !== 'ready' && down.has(cause.host) ? `${cause.host} is unreachable` : by });
+      emit({
+        type: 'step-blocked',
+        ...named(node),
+        by: cause.kind !== 'ready' && down.has(cause.host) ? `${cause.host} is unreachable` : by,
+      });
     };
 
     const mendStep = async (shell: Shell, step: Step): Promise<'done' | 'failed'> => {
       const before = await currently(shell, step);
-      if (isUnknown(before)) return fail(step, 0, `its state cannot be told: ${before['unknown'] as string}`);
-      const desired = step.resource.desired(step.params as never);
+      if (isUnknown(before)) return fail(step, 0, `its state cannot be told: ${before['unknown']}`);
+      const desired = step.resource.desired(step.params);
       const change = compare(before, desired);
       if (!change) {
         count.ok += 1;
@@ -298,7 +315,13 @@ async function begin(options: RunOptions, holder?: Holder): Promise<Work> {
       if (result.left) {
         const output = result.output;
         const lines = output === undefined ? undefined : tail(output);
-        const event = { type: 'step-failed' as const, ...named(step), message: whyNot(result.left, output), ...(lines ? { output: lines } : {}), seconds: seconds(at) };
+        const event = {
+          type: 'step-failed' as const,
+          ...named(step),
+          message: whyNot(result.left, output),
+          ...(lines ? { output: lines } : {}),
+          seconds: seconds(at),
+        };
         journal.record(event);
         emit(event);
         count.failed += 1;
@@ -323,21 +346,28 @@ async function begin(options: RunOptions, holder?: Holder): Promise<Work> {
       const output = await enact(shell, step, change, watchers.get(step.step) ?? []);
       apis.refresh();
       const after = await look(shell, step, apis);
-      if (isUnknown(after)) return { left: { unknown: after['unknown'] as string }, ...(typeof output === 'object' ? { output } : {}) };
-      const left = compare(after, step.resource.desired(step.params as never));
+      if (isUnknown(after)) return { left: { unknown: after['unknown'] }, ...(typeof output === 'object' ? { output } : {}) };
+      const left = compare(after, step.resource.desired(step.params));
       if (!left) return {};
       // The host was restarted under the command: nobody knows how far it came, so it is tried once more.
       if (output === 'unknown' && again) return mendOnce(shell, step, left, false);
       return { left: { change: left }, ...(typeof output === 'object' ? { output } : {}) };
     };
 
-    const enact = async (shell: Shell, step: Step, change: Change, watching: readonly Watcher[]): Promise<Output | 'unknown' | undefined> => {
+    const enact = async (
+      shell: Shell,
+      step: Step,
+      change: Change,
+      watching: readonly Watcher[],
+    ): Promise<Output | 'unknown' | undefined> => {
       if (step.resource.via === 'api') {
         await apis.follow(step.resource.apply(step.params, change));
         return undefined;
       }
       // A restart is owed from now on: it is written down before the change, so that a crash between cannot lose it.
-      const owed = watching.filter(({ keys }) => keys === undefined || change.differences.some(({ key }) => keys.includes(key))).map(({ unit }) => forget(unit));
+      const owed = watching
+        .filter(({ keys }) => keys === undefined || change.differences.some(({ key }) => keys.includes(key)))
+        .map(({ unit }) => forget(unit));
       const together = batch([...owed, step.resource.apply(step.params, change)], true);
       const output = await shell.mend(together.command);
       return output === 'unknown' ? output : together.split(output).at(-1)!;
@@ -350,7 +380,13 @@ async function begin(options: RunOptions, holder?: Holder): Promise<Work> {
       for (let pause = 250; ; pause = Math.min(pause * 1.5, 3000)) {
         const why = await examine(shell, health, apis);
         if (why === undefined) {
-          emit({ type: 'health-ok', host: health.host, role: health.role, checks: health.checks.map((each) => each.name), seconds: seconds(at) });
+          emit({
+            type: 'health-ok',
+            host: health.host,
+            role: health.role,
+            checks: health.checks.map((each) => each.name),
+            seconds: seconds(at),
+          });
           return 'done';
         }
         if (seconds(at) + pause / 1000 > within || drain.aborted) return ailing(health, why, seconds(at), journal);
@@ -393,7 +429,13 @@ async function begin(options: RunOptions, holder?: Holder): Promise<Work> {
             if (why !== undefined) ailing(health, why, seconds(at));
             else {
               count.ok += 1;
-              emit({ type: 'health-ok', host: health.host, role: health.role, checks: health.checks.map((each) => each.name), seconds: seconds(at) });
+              emit({
+                type: 'health-ok',
+                host: health.host,
+                role: health.role,
+                checks: health.checks.map((each) => each.name),
+                seconds: seconds(at),
+              });
             }
           });
         }),
@@ -438,7 +480,7 @@ function watchersOf(steps: readonly Step[]): ReadonlyMap<string, readonly Watche
 }
 
 function show(step: Step, change: Change, reasons: readonly string[], diff?: string): ShownChange {
-  const irreversible = step.resource.irreversible?.(step.params as never, change) ?? false;
+  const irreversible = step.resource.irreversible?.(step.params, change) ?? false;
   return {
     action: change.before === null ? 'create' : change.after === null ? 'remove' : 'update',
     differences: change.differences,

@@ -28,12 +28,13 @@ export function check(plan: Plan): readonly Problem[] {
 
 function workOut(node: Exclude<PlanNode, { kind: 'ready' }>, owners: Map<string, Step>, report: (found: readonly Problem[]) => void): void {
   if (node.kind === 'health') {
-    void node.checks;
+    // Asking for them works them out.
+    Array.from(node.checks);
     return;
   }
   const { resource, params } = node;
-  resource.desired(params as never);
-  const identity = resource.identity?.(params as never) ?? canonical(params[resource.nameParam]);
+  resource.desired(params);
+  const identity = resource.identity?.(params) ?? canonical(params[resource.nameParam]);
   const place = resource.scope === 'cluster' ? '' : node.host;
   const key = canonical([place, resource.type, identity]);
   const owner = owners.get(key);

@@ -37,6 +37,12 @@ export interface Placement {
   readonly params: (host: Host) => Context;
 }
 
+/** The present hosts that carry a role, in the inventory's order. */
+export function hostsOf(inventory: Inventory, role: Role): readonly Host[] {
+  const fitting = inventory.hosts.filter((host) => host.state === 'present' && host.kinds.some((kind) => role.on.includes(kind)));
+  return role.hosts === 'first' ? fitting.slice(0, 1) : fitting;
+}
+
 /** What names mean in the templates of a role on a host. Names of roles that it does not need are unknown. */
 export function contextOf(inventory: Inventory, placement: Placement, host: Host, placements: ReadonlyMap<string, Placement>): Context {
   const { role } = placement;
@@ -44,7 +50,15 @@ export function contextOf(inventory: Inventory, placement: Placement, host: Host
     ...Object.fromEntries(role.needs.map((need) => [need, face(inventory, placements.get(need)!)])),
     ...placement.params(host),
     os: role.os[family(inventory)] ?? {},
-    host: { name: host.name, address: host.address, addresses: host.addresses, kinds: host.kinds, cell: host.cell, zone: host.zone, disks: host.disks },
+    host: {
+      name: host.name,
+      address: host.address,
+      addresses: host.addresses,
+      kinds: host.kinds,
+      cell: host.cell,
+      zone: host.zone,
+      disks: host.disks,
+    },
     hosts: placement.hosts.map(({ name, address }) => ({ name, address })),
     cloud: cloudOf(inventory),
     networks: inventory.networks,
@@ -57,7 +71,7 @@ function face(inventory: Inventory, { role, hosts, params }: Placement): Context
   return {
     ...params(first),
     hosts: hosts.map(({ name, address }) => ({ name, address })),
-    address: role.scope === 'cloud' && hosts.length > 1 ? (inventory.cloud.vip?.internal ?? first.address) : first.address,
+    address: role.scope === 'cloud' && hosts.length > 1 ? (inventory.cloud.vip.internal ?? first.address) : first.address,
   };
 }
 

@@ -4,7 +4,7 @@ import { Cycle, Graph } from '../graph/graph.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
 import type { Role, RoleStep } from '../roles/role.ts';
 import { evaluate, type Context } from '../roles/template.ts';
-import { contextOf, family, resolveParams, type Placement, type SecretOf } from './context.ts';
+import { contextOf, family, hostsOf, resolveParams, type Placement, type SecretOf } from './context.ts';
 import { twice } from './check.ts';
 import type { Api, Plan, PlanNode } from './plan.ts';
 import { DeclaredStep, healthOf, MergedStep, resources, type RoleOnHost, type Watched } from './steps.ts';
@@ -30,8 +30,7 @@ export function expand(inventory: Inventory, roles: ReadonlyMap<string, Role>, s
 function placeRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Map<string, Placement> {
   const placements = new Map<string, Placement>();
   for (const role of roles.values()) {
-    const fitting = inventory.hosts.filter((host) => host.state === 'present' && host.kinds.some((kind) => role.on.includes(kind)));
-    const hosts = role.hosts === 'first' ? fitting.slice(0, 1) : fitting;
+    const hosts = hostsOf(inventory, role);
     if (hosts.length === 0) continue;
     const known = new Map<Host, Context>();
     const params = (host: Host): Context => {
@@ -101,7 +100,7 @@ class Build {
   at(placement: Placement, host: Host): RoleOnHost {
     const { role } = placement;
     let ofRole = this.#contexts.get(role.name);
-    if (!ofRole) this.#contexts.set(role.name, (ofRole = new Map()));
+    if (!ofRole) this.#contexts.set(role.name, (ofRole = new Map<Host, RoleOnHost>()));
     let at = ofRole.get(host);
     if (!at) {
       const [inventory, placements] = [this.#inventory, this.#placements];
@@ -207,7 +206,10 @@ class Build {
       if (declared) return [this.#watch(name, declared, host)];
       // A step that `when` leaves out is there for other hosts: nothing to watch here.
       if (placement.role.steps.some((step) => [step.name].flat().includes(wanted))) return [];
-      const near = nearest(name, steps.map((step) => step.name));
+      const near = nearest(
+        name,
+        steps.map((step) => step.name),
+      );
       const message = `The role ${placement.role.name} watches "${name}", and none of its steps is called so`;
       const hint = near === undefined ? {} : { hint: `Did you mean "${near}"?` };
       throw new Invalid([{ code: 'unknown-watch', message, place: placement.role.place([...written.path, 'watches', i]), ...hint }]);

@@ -44,7 +44,10 @@ function checkerOf(role: Role): Checker {
   if (!checker) {
     const byName = { type: 'object', required: ['secret'], additionalProperties: false, properties: { secret: { type: 'string' } } };
     const properties = Object.fromEntries(
-      Object.entries(role.params).map(([name, schema]) => [name, schema.format === 'secret' ? { ...byName, description: schema.description } : schema]),
+      Object.entries(role.params).map(([name, schema]) => [
+        name,
+        schema.format === 'secret' ? { ...byName, description: schema.description } : schema,
+      ]),
     );
     checkers.set(role, (checker = prepareSchema({ type: 'object', additionalProperties: false, properties })));
   }

@@ -43,14 +43,25 @@ function meaning(word: string, names: ReadonlyMap<Facet, ReadonlySet<string>>): 
     const ways = found.map((facet) => `${facet}:${name}`);
     throw refused(`"${word}" means ${found.join(' and ')}`, `Say which: ${ways.join(' or ')}.`);
   }
-  if (asked.length === 0) throw refused(`"${word}" is no selector`, `Selectors are ${facets.map((facet) => `${facet}:NAME`).join(', ')}, or a name alone.`);
-  const near = nearest(name, asked.flatMap((facet) => [...names.get(facet)!]));
-  throw refused(`Nothing in this cloud is called "${word}"`, near === undefined ? 'See `cellwise graph` for what there is.' : `Did you mean "${near}"?`);
+  if (asked.length === 0)
+    throw refused(`"${word}" is no selector`, `Selectors are ${facets.map((facet) => `${facet}:NAME`).join(', ')}, or a name alone.`);
+  const near = nearest(
+    name,
+    asked.flatMap((facet) => [...names.get(facet)!]),
+  );
+  throw refused(
+    `Nothing in this cloud is called "${word}"`,
+    near === undefined ? 'See `cellwise graph` for what there is.' : `Did you mean "${near}"?`,
+  );
 }
 
 function hostsOf(plan: Plan, facet: Facet, name: string): ReadonlySet<string> {
   const fits = plan.hosts.filter((host) =>
-    facet === 'host' ? host.name === name : facet === 'cell' ? host.cell === name : facet === 'kind' && (host.kinds as readonly string[]).includes(name),
+    facet === 'host'
+      ? host.name === name
+      : facet === 'cell'
+        ? host.cell === name
+        : facet === 'kind' && (host.kinds as readonly string[]).includes(name),
   );
   return new Set(fits.map((host) => host.name));
 }

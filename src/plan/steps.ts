@@ -145,7 +145,10 @@ function checkOf(at: RoleOnHost, written: RoleCheck): HealthCheck {
 function nameOf(at: RoleOnHost, written: RoleStep): string {
   const value = guarded(at, written, () => rendered(written.name, at.context));
   const words = [value].flat().filter((part) => typeof part !== 'object' || part instanceof Secret);
-  const name = words.map((part) => (part instanceof Secret ? shown(part) : String(part))).join(' ').split('\n', 1)[0]!;
+  const name = words
+    .map((part) => (part instanceof Secret ? shown(part) : String(part)))
+    .join(' ')
+    .split('\n', 1)[0]!;
   return name.length > 72 ? `${name.slice(0, 71)}…` : name;
 }
 
@@ -172,7 +175,8 @@ function guarded<T>(at: RoleOnHost, written: RoleStep | RoleCheck, work: () => T
 }
 
 function templateProblem(at: RoleOnHost, written: RoleStep | RoleCheck, error: TemplateError): Problem {
-  const place = error.file === undefined ? at.role.place(written.path) : { file: error.file, line: error.line ?? 1, column: error.column ?? 1 };
+  const place =
+    error.file === undefined ? at.role.place(written.path) : { file: error.file, line: error.line ?? 1, column: error.column ?? 1 };
   const known = Object.keys(at.context).toSorted().join(', ');
   return {
     code: 'template',
@@ -190,7 +194,9 @@ function rendered(value: unknown, context: Context): unknown {
 }
 
 function defaults(schema: ParamsSchema): Record<string, unknown> {
-  return Object.fromEntries(Object.entries(schema.properties).flatMap(([name, each]) => (each.default === undefined ? [] : [[name, each.default]])));
+  return Object.fromEntries(
+    Object.entries(schema.properties).flatMap(([name, each]) => (each.default === undefined ? [] : [[name, each.default]])),
+  );
 }
 
 /** A param that is left out of the inventory and has no default is left out of the step as well. */

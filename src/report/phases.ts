@@ -42,7 +42,11 @@ export function phases(): Phases {
         await row.done.promise;
       },
     }));
-    const list = new Listr(tasks as never, { concurrent: true, exitOnError: false, rendererOptions: { collapseErrors: false, showErrorMessage: false } as never });
+    const list = new Listr(tasks as never, {
+      concurrent: true,
+      exitOnError: false,
+      rendererOptions: { collapseErrors: false, showErrorMessage: false },
+    });
     drawn = list.run();
   };
 

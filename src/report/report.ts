@@ -30,7 +30,8 @@ export function plain(write: Write, command: string, color: boolean): Reporter {
   let host = '';
   return {
     tell(event) {
-      if ((event.type === 'step-planned' || event.type === 'step-unknown') && event.host !== host) write(`${c.bold((host = event.host))}\n`);
+      if ((event.type === 'step-planned' || event.type === 'step-unknown') && event.host !== host)
+        write(`${c.bold((host = event.host))}\n`);
       const text = event.type === 'summary' ? summaryText(event, command, c) : eventText(event, c);
       if (text !== undefined) write(`${text}\n`);
     },
@@ -46,9 +47,10 @@ export function terminal(write: Write, command: string, color: boolean): Reporte
   return {
     tell(event) {
       // While rows are drawn, only they may write: what else is said waits until they are done.
-      if (!rows.take(event)) rows.after(() => {
-        lines.tell(event);
-      });
+      if (!rows.take(event))
+        rows.after(() => {
+          lines.tell(event);
+        });
     },
     settle: () => rows.end(),
     end: () => rows.end(),

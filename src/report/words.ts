@@ -43,7 +43,7 @@ export function eventText(event: Event, c: Colors): string | undefined {
     case 'told':
       return event.changes + event.unknown === 0
         ? `${c.green('Nothing to change')} on ${count(event.hosts, 'host')}.`
-        : `${c.bold(`${count(event.changes, 'change')}`)}${event.unknown > 0 ? `, ${event.unknown} that cannot be known yet (?)` : ''} on ${count(event.hosts, 'host')}.`;
+        : `${c.bold(count(event.changes, 'change'))}${event.unknown > 0 ? `, ${event.unknown} that cannot be known yet (?)` : ''} on ${count(event.hosts, 'host')}.`;
     case 'step-planned':
       return `  ${changeText(event, event.change, c)}`;
     case 'step-unknown':
@@ -66,7 +66,10 @@ export function eventText(event: Event, c: Colors): string | undefined {
 }
 
 export function failureText(event: Extract<Event, { type: 'step-failed' }>, c: Colors): string {
-  const output = event.output && event.output.some((line) => line !== '') ? `\n${event.output.map((line) => `    ${c.dim('|')} ${line}`).join('\n')}` : '';
+  const output =
+    event.output && event.output.some((line) => line !== '')
+      ? `\n${event.output.map((line) => `    ${c.dim('|')} ${line}`).join('\n')}`
+      : '';
   const hint = event.hint === undefined ? '' : `\n  ${c.cyan('hint')} ${event.hint}`;
   return `${c.red('✗')} ${event.host} ${stepText(event)}: ${event.message} ${c.dim(`(${time(event.seconds)})`)}${output}${hint}`;
 }
@@ -88,7 +91,8 @@ export function summaryText(summary: Summary, command: string, c: Colors): strin
 
 function nextText(summary: Summary, command: string): string {
   if (summary.skipped > 0) return 'Interrupted. Run `cellwise apply` again: it goes on with what is left.';
-  if (summary.failed > 0 && command === 'apply') return 'What failed is above. Mend its cause and run `cellwise apply` again: it goes on with what is left.';
+  if (summary.failed > 0 && command === 'apply')
+    return 'What failed is above. Mend its cause and run `cellwise apply` again: it goes on with what is left.';
   if (summary.unreachable > 0) return 'Run it again when the hosts that did not answer are back.';
   return '';
 }

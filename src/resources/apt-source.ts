@@ -82,7 +82,7 @@ export const aptSource = defineResource({
   desired: (p) => ({ mirror, source: source(p), preferences: preferences(p) }),
   probe: (p) => sh`
 ${find(p.suite)}
-printf '%s\n%s\n' "$uri" "$key"
+printf '%s\\n%s\\n' "$uri" "$key"
 cat ${sourceFile(p.name)} 2>/dev/null
 printf '\\0'
 cat ${preferencesFile(p.name)} 2>/dev/null
@@ -110,8 +110,8 @@ fi
 umask 022
 {
   printf '%s' ${source(p)}
-  printf 'URIs: %s\n' "$uri"
-  [ -z "$key" ] || printf 'Signed-By: %s\n' "$key"
+  printf 'URIs: %s\\n' "$uri"
+  [ -z "$key" ] || printf 'Signed-By: %s\\n' "$key"
 } >${sourceFile(p.name)}.new
 mv -fT ${sourceFile(p.name)}.new ${sourceFile(p.name)}
 ${preferences(p) === '' ? sh`rm -f ${preferencesFile(p.name)}` : sh`printf '%s' ${preferences(p)} >${preferencesFile(p.name)}`}`,
@@ -122,10 +122,10 @@ function find(suite: string) {
   return sh`
 found=$(for file in /etc/apt/sources.list /etc/apt/sources.list.d/*.list /etc/apt/sources.list.d/*.sources; do
   case $file in */cellwise-*) continue ;; esac
-  [ ! -f "$file" ] || printf '%s\n' "$file"
+  [ ! -f "$file" ] || printf '%s\\n' "$file"
 done | { while IFS= read -r file; do set -- "$@" "$file"; done; LC_ALL=C awk ${finder} security=${/-security$/.test(suite) ? 1 : 0} "$@" </dev/null; })
-uri=$(printf '%s\n' "$found" | sed -n 1p)
-key=$(printf '%s\n' "$found" | sed -n 2p)`;
+uri=$(printf '%s\\n' "$found" | sed -n 1p)
+key=$(printf '%s\\n' "$found" | sed -n 2p)`;
 }
 
 interface Source {

@@ -159,12 +159,12 @@ type Defined<S extends ParamsSchema, R> = Omit<R, 'via' | 'params'> & { readonly
 export function defineResource<const S extends ParamsSchema>(
   definition: Defined<S, ShellBasics<ParamsOf<S>>> & (ProbeOne<ParamsOf<S>> | ProbeAll<ParamsOf<S>>),
 ): ShellResource<ParamsOf<S>> {
-  return { ...definition, via: 'shell' } as ShellResource<ParamsOf<S>>;
+  return { ...definition, via: 'shell' };
 }
 
 /** Defines a resource behind an OpenStack API. */
 export function defineApiResource<const S extends ParamsSchema>(
   definition: Defined<S, ApiResource<ParamsOf<S>>>,
 ): ApiResource<ParamsOf<S>> {
-  return { ...definition, via: 'api' } as ApiResource<ParamsOf<S>>;
+  return { ...definition, via: 'api' };
 }

@@ -35,7 +35,7 @@ export const directory = defineResource({
     const make = change.before === null ? sh`mkdir -m 0700 -- ${p.path} || exit` : raw(':');
     return sh`
 if { [ -e ${p.path} ] || [ -L ${p.path} ]; } && { [ -L ${p.path} ] || [ ! -d ${p.path} ]; }; then
-  printf '%s exists and is not a directory: move it away\n' ${p.path} >&2
+  printf '%s exists and is not a directory: move it away\\n' ${p.path} >&2
   exit 1
 fi
 ${make}

@@ -107,7 +107,7 @@ export const iniSetting = defineResource({
     },
   },
   desired: (p) => (p.absent ? null : { value: p.value instanceof Secret ? 'current' : line(p.value), times: 1 }),
-  probeAll: (all) => sh`printf '%s\n' ${all.flatMap((p) => [p.file, p.section, p.key])} | LC_ALL=C awk ${reader}`,
+  probeAll: (all) => sh`printf '%s\\n' ${all.flatMap((p) => [p.file, p.section, p.key])} | LC_ALL=C awk ${reader}`,
   parseAll: (output, all) => {
     if (output.code !== 0) return all.map(() => ({ unknown: output.err.toString().trim() }));
     const lines = output.out.toString().split('\n');
@@ -124,13 +124,13 @@ export const iniSetting = defineResource({
     const script = sh`
 set -e
 named=${p.file}
-file=$(readlink -e -- "$named" && echo .) || { printf '%s is not there: a package or a file step must bring it first\n' "$named" >&2; exit 1; }
+file=$(readlink -e -- "$named" && echo .) || { printf '%s is not there: a package or a file step must bring it first\\n' "$named" >&2; exit 1; }
 file=\${file%?.}
 new=$(mktemp -- "$file.XXXXXXXX")
 trap 'rm -f -- "$new"' EXIT
 cp --attributes-only --preserve=all -- "$file" "$new"
 {
-  printf '%s\n' "$file" ${p.section} ${p.key} "$(tail -c 1 -- "$file" | wc -l)" ${p.absent ? 1 : 0}
+  printf '%s\\n' "$file" ${p.section} ${p.key} "$(tail -c 1 -- "$file" | wc -l)" ${p.absent ? 1 : 0}
   cat
 } | LC_ALL=C awk ${writer} >"$new"
 sync -d -- "$new"

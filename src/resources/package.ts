@@ -169,7 +169,7 @@ trap allow_services EXIT
 trap 'exit 143' INT TERM HUP
 systemctl list-units --state=active,reloading,activating --plain --no-legend 2>/dev/null | cut -d' ' -f1 >/run/cellwise-active-units
 [ ! -e ${policy} ] || mv -fT ${policy} ${policy}.cellwise-kept
-printf '%s\n' ${['#!/bin/sh', marker, `held=' ${units.map((unit) => unit.replace(/\.service$/, '')).join(' ')} '`, ...policyRules]} >${policy} && chmod 755 ${policy} || exit
+printf '%s\\n' ${['#!/bin/sh', marker, `held=' ${units.map((unit) => unit.replace(/\.service$/, '')).join(' ')} '`, ...policyRules]} >${policy} && chmod 755 ${policy} || exit
 if [ -n "$(dpkg --audit)" ] || [ -n "$(ls -A /var/lib/dpkg/updates)" ]; then
   echo 'dpkg was interrupted: finishing what it had begun' >&2
   dpkg --force-confdef --force-confold --configure -a </dev/null || exit

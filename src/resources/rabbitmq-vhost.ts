@@ -36,7 +36,7 @@ function erlang(node: string, expression: string) {
     sh`
 command -v erl_call >/dev/null || { echo 'RabbitMQ is not installed on this host' >&2; exit 127; }
 said=$(HOME=/var/lib/rabbitmq timeout 60 runuser -u rabbitmq -- erl_call -r -sname ${node} -fetch_stdout -no_result_term -e) || exit
-printf '%s\n' "$said"
+printf '%s\\n' "$said"
 case $said in exists* | done) ;; *) echo 'RabbitMQ could not do it: see its log' >&2; exit 1 ;; esac`,
     `${expression}.\n`,
   );

@@ -38,7 +38,7 @@ exit 0`,
 set -e
 link=${p.path}
 if [ -e "$link" ] && [ ! -L "$link" ]; then
-  printf '%s exists and is not a symbolic link: move it away\n' "$link" >&2
+  printf '%s exists and is not a symbolic link: move it away\\n' "$link" >&2
   exit 1
 fi
 ${p.absent ? sh`rm -f -- "$link"` : sh`ln -sfn -- ${p.target ?? ''} "$link.cellwise" && mv -fT -- "$link.cellwise" "$link"`}`,

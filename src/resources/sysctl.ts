@@ -38,14 +38,14 @@ exit 0`,
   },
   apply: (p, change) => sh`
 set -e
-printf '%s = %s\n' ${p.key} ${words(p.value)} >${`/etc/sysctl.d/60-cellwise-${p.key.replaceAll('/', '-')}.conf`}
+printf '%s = %s\\n' ${p.key} ${words(p.value)} >${`/etc/sysctl.d/60-cellwise-${p.key.replaceAll('/', '-')}.conf`}
 live=${`/proc/sys/${p.key.replaceAll('.', '/')}`}
 ${change.differences.some((difference) => difference.key === 'live') ? sh`` : sh`exit 0`}
 if [ ! -e "$live" ]; then
-  printf 'This kernel has no setting %s: is the module that brings it loaded?\n' ${p.key} >&2
+  printf 'This kernel has no setting %s: is the module that brings it loaded?\\n' ${p.key} >&2
   exit 1
 fi
-printf '%s\n' ${words(p.value)} >"$live"`,
+printf '%s\\n' ${words(p.value)} >"$live"`,
 });
 
 /** Values of several numbers are separated by tabs in /proc/sys and by blanks in files. */

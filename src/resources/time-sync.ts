@@ -59,7 +59,7 @@ printf %s ${content(p.implementation, p.servers)} >${dropIn}`
       sh`
 set -e
 if [ "$(systemctl show --value -p LoadState -- ${unit})" = not-found ]; then
-  printf '%s is not installed on this host\n' ${unit} >&2
+  printf '%s is not installed on this host\\n' ${unit} >&2
   exit 1
 fi${write}
 systemctl enable -q -- ${unit}

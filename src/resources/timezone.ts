@@ -33,10 +33,10 @@ exit 0`,
   apply: (p) => sh`
 set -e
 if [ ! -f ${`/usr/share/zoneinfo/${p.zone}`} ]; then
-  printf 'There is no time zone %s in /usr/share/zoneinfo: is the package tzdata (old names: tzdata-legacy) installed?\n' ${p.zone} >&2
+  printf 'There is no time zone %s in /usr/share/zoneinfo: is the package tzdata (old names: tzdata-legacy) installed?\\n' ${p.zone} >&2
   exit 1
 fi
 ln -sfn ${`/usr/share/zoneinfo/${p.zone}`} /etc/localtime.cellwise
 mv -fT /etc/localtime.cellwise /etc/localtime
-[ ! -e /etc/timezone ] || printf '%s\n' ${p.zone} >/etc/timezone`,
+[ ! -e /etc/timezone ] || printf '%s\\n' ${p.zone} >/etc/timezone`,
 });

@@ -42,7 +42,7 @@ export const user = defineResource({
   // What /etc/shadow holds is told apart on the host and never printed.
   probe: (p) => sh`
 entry=$(getent passwd ${p.name}) || exit
-printf '%s\n' "$entry"
+printf '%s\\n' "$entry"
 id -gn -- ${p.name}
 id -nG -- ${p.name}
 shadow=$(getent shadow ${p.name})
@@ -118,13 +118,13 @@ function sudo(name: string, may: boolean): Command {
   if (!may) return sh`rm -f -- ${sudoers(name)}`;
   return sh`
 [ -d /etc/sudoers.d ] || { echo 'sudo is not installed on this host' >&2; exit 1; }
-(umask 0337 && printf '%s\n' ${rule(name)} >${`${sudoers(name)}.tmp`} && mv -f -- ${`${sudoers(name)}.tmp`} ${sudoers(name)})`;
+(umask 0337 && printf '%s\\n' ${rule(name)} >${`${sudoers(name)}.tmp`} && mv -f -- ${`${sudoers(name)}.tmp`} ${sudoers(name)})`;
 }
 
 // Written as the user itself: what root writes into a directory of somebody else can be led astray by links.
 function authorize(name: string, keys: readonly string[]): Command {
   return sh`
-printf '%s\n' ${keys.length > 0 ? keys : ['']} | runuser -u ${name} -- sh -c '
+printf '%s\\n' ${keys.length > 0 ? keys : ['']} | runuser -u ${name} -- sh -c '
   cd -- "$1" && umask 077 && mkdir -p .ssh && cat >.ssh/.cellwise && chmod 600 .ssh/.cellwise && mv -fT .ssh/.cellwise .ssh/authorized_keys
 ' sh "$(getent passwd ${name} | cut -d: -f6)"`;
 }

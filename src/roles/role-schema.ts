@@ -13,25 +13,36 @@ interface Writable {
 const reserved = {
   once: { type: 'boolean', description: "Only on the role's first host; its other hosts wait here." },
   when: {
-    description: "Only where this param is true, or where these params have these values.",
+    description: 'Only where this param is true, or where these params have these values.',
     anyOf: [{ type: 'string' }, { type: 'object', minProperties: 1 }],
   },
 } as const;
 
 const template = { type: 'string', pattern: '\\.hbs$', description: "A file of the role's templates directory; it gives the content." };
-const watches = { type: 'array', items: { type: 'string' }, minItems: 1, description: "Names of the role's steps above that the service restarts for." };
+const watches = {
+  type: 'array',
+  items: { type: 'string' },
+  minItems: 1,
+  description: "Names of the role's steps above that the service restarts for.",
+};
 const within = { type: 'string', pattern: '^[1-9][0-9]*s$', description: 'How long to wait for it, e.g. 60s.' };
 
 /** What a step of each type may say in role.yaml, by type. */
 export const stepSchemas: ReadonlyMap<string, Record<string, unknown>> = new Map(
   resourceTypes.map((resource) => [
     resource.type,
-    entry(resource, { ...reserved, ...(resource.type === 'file' ? { template } : {}), ...(resource.type === 'service' ? { watches } : {}) }),
+    entry(resource, {
+      ...reserved,
+      ...(resource.type === 'file' ? { template } : {}),
+      ...(resource.type === 'service' ? { watches } : {}),
+    }),
   ]),
 );
 
 /** What a health check of each type may say in role.yaml, by type. */
-export const checkSchemas: ReadonlyMap<string, Record<string, unknown>> = new Map([...checks.values()].map((check) => [check.type, entry(check, { within })]));
+export const checkSchemas: ReadonlyMap<string, Record<string, unknown>> = new Map(
+  [...checks.values()].map((check) => [check.type, entry(check, { within })]),
+);
 
 /** For editors, written to schemas/role.schema.json: a step is one of all types. */
 export function editorSchema(): Record<string, unknown> {
@@ -58,8 +69,14 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         items: { enum: ['controller', 'compute', 'storage'] },
         description: 'The kinds of host that carry it.',
       },
-      scope: { enum: ['host', 'cloud'], description: 'host: whoever needs it waits for it on its own host only. cloud (the default): on all hosts.' },
-      hosts: { enum: ['all', 'first'], description: 'all (the default): every host of its kinds. first: the first of them in the inventory.' },
+      scope: {
+        enum: ['host', 'cloud'],
+        description: 'host: whoever needs it waits for it on its own host only. cloud (the default): on all hosts.',
+      },
+      hosts: {
+        enum: ['all', 'first'],
+        description: 'all (the default): every host of its kinds. first: the first of them in the inventory.',
+      },
       needs: { type: 'array', uniqueItems: true, items: { type: 'string' }, description: 'Roles that must be healthy first.' },
       os: {
         type: 'object',
@@ -109,7 +126,8 @@ function entry({ type, summary, params, nameParam }: Writable, extra: Readonly<R
 
 /** What a step takes, or a text with a template in it that will give it. */
 function orTemplate({ default: _, ...schema }: ValueSchema): Record<string, unknown> {
-  if (schema.type === 'string' && !schema.enum) return { type: 'string', ...(schema.description ? { description: schema.description } : {}) };
+  if (schema.type === 'string' && !schema.enum)
+    return { type: 'string', ...(schema.description ? { description: schema.description } : {}) };
   return { description: schema.description, anyOf: [bare(schema), { type: 'string', pattern: '\\{\\{' }] };
 }
 

@@ -23,7 +23,11 @@ export interface Role {
   readonly params: Readonly<Record<string, ParamSchema>>;
   readonly steps: readonly RoleStep[];
   readonly health: readonly RoleCheck[];
-  readonly api?: { readonly service: string; readonly url: string; readonly login?: Readonly<Record<'user' | 'password' | 'project' | 'region', string>> };
+  readonly api?: {
+    readonly service: string;
+    readonly url: string;
+    readonly login?: Readonly<Record<'user' | 'password' | 'project' | 'region', string>>;
+  };
   /** Where a part of role.yaml is written. */
   place(path: readonly (string | number)[], at?: 'key' | 'value'): Place;
   /** What a schema says against a value that came of what is written at `path`. */
@@ -94,13 +98,20 @@ interface RoleDocument {
 function readRole(directory: string): { role?: Role; problems: readonly Problem[] } {
   const document = readDocument(join(directory, 'role.yaml'));
   const problems = [...document.problems, ...(document.value === undefined ? [] : checkSchema(checker, document))];
-  if (problems.length === 0) problems.push(...checkEntries(document, 'steps', stepSchemas), ...checkEntries(document, 'health', checkSchemas));
+  if (problems.length === 0)
+    problems.push(...checkEntries(document, 'steps', stepSchemas), ...checkEntries(document, 'health', checkSchemas));
   const params = readParams(directory);
   problems.push(...params.problems);
   if (problems.length > 0) return { problems };
   const written = document.value as RoleDocument;
   if (written.role !== directory.split('/').at(-1)) {
-    problems.push(document.problem({ code: 'role-name', path: ['role'], message: `The role is called "${written.role}" and its directory "${directory.split('/').at(-1)!}"` }));
+    problems.push(
+      document.problem({
+        code: 'role-name',
+        path: ['role'],
+        message: `The role is called "${written.role}" and its directory "${directory.split('/').at(-1)!}"`,
+      }),
+    );
   }
   const templates = new Map<string, Template>();
   const role: Role = {

@@ -67,7 +67,7 @@ export function compile(source: string): Template {
   return (context) => {
     secrets = [];
     try {
-      return unmark(run(marked(context) as Context));
+      return unmark(run(marked(context)));
     } catch (error) {
       throw located(understood(error), source);
     } finally {
@@ -98,7 +98,8 @@ function compiled(source: string): Template {
 
 function lookUp(path: string, context: Context): unknown {
   return path.split('.').reduce<unknown>((value, name) => {
-    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, name)) throw new TemplateError(`nothing here is called "${path}"`);
+    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, name))
+      throw new TemplateError(`nothing here is called "${path}"`);
     return (value as Context)[name];
   }, context);
 }
@@ -158,4 +159,3 @@ function understood(error: unknown): unknown {
   const said = unknown ? `nothing here is called "${unknown[1]!}"` : error.message.split('\n', 1)[0]!.replace(/ - \d+:\d+$/, '');
   return new TemplateError(said, Number.isNaN(line) ? undefined : line, Number.isNaN(column) ? undefined : column);
 }
-

@@ -31,7 +31,12 @@ export interface SecretFiles {
 /** Opens the secrets; an identity and an empty store are made when there are none. Throws Invalid when they don't fit. */
 export async function openSecrets({ file, identity }: SecretFiles): Promise<SecretStore> {
   if (!existsSync(identity)) {
-    if (existsSync(file)) throw refused('secrets-identity', `${file} is encrypted, and its identity ${identity} is missing`, 'Get the identity from whoever made the file, or name it by CELLWISE_IDENTITY.');
+    if (existsSync(file))
+      throw refused(
+        'secrets-identity',
+        `${file} is encrypted, and its identity ${identity} is missing`,
+        'Get the identity from whoever made the file, or name it by CELLWISE_IDENTITY.',
+      );
     await makeIdentity(identity);
   }
   const key = readIdentity(identity);
@@ -42,7 +47,15 @@ export async function openSecrets({ file, identity }: SecretFiles): Promise<Secr
 export function placeholders(): SecretStore {
   const made = new Map<string, Secret>();
   const get = (name: string): Secret => made.get(name) ?? made.set(name, Secret.of(name, `secret-${name}`)).get(name)!;
-  return { get, has: () => true, names: () => [...made.keys()], rotate: () => undefined, unsaved: () => [], save: () => Promise.resolve(), mask: (text) => text };
+  return {
+    get,
+    has: () => true,
+    names: () => [...made.keys()],
+    rotate: () => undefined,
+    unsaved: () => [],
+    save: () => Promise.resolve(),
+    mask: (text) => text,
+  };
 }
 
 function store(values: Record<string, string>, write: (values: Record<string, string>) => Promise<void>): SecretStore {
@@ -90,7 +103,9 @@ function maskOf(values: Readonly<Record<string, string>>): { pattern: RegExp; na
       if (form.length >= 4 && !names.has(form)) names.set(form, name);
     }
   }
-  const forms = [...names.keys()].toSorted((a, b) => b.length - a.length).map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`));
+  const forms = [...names.keys()]
+    .toSorted((a, b) => b.length - a.length)
+    .map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`));
   return { pattern: forms.length === 0 ? /(?!)/g : new RegExp(forms.join('|'), 'g'), names };
 }
 
@@ -98,11 +113,17 @@ async function makeIdentity(file: string): Promise<void> {
   mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
   const identity = await generateX25519Identity();
   const recipient = await identityToRecipient(identity);
-  writeFileSync(file, `# Opens the secrets of this cloud. Keep a copy where only you can read it.\n# public key: ${recipient}\n${identity}\n`, { mode: 0o600, flag: 'wx' });
+  writeFileSync(
+    file,
+    `# Opens the secrets of this cloud. Keep a copy where only you can read it.\n# public key: ${recipient}\n${identity}\n`,
+    { mode: 0o600, flag: 'wx' },
+  );
 }
 
 function readIdentity(file: string): string {
-  const line = readFileSync(file, 'utf8').split('\n').find((each) => each.startsWith('AGE-SECRET-KEY-'));
+  const line = readFileSync(file, 'utf8')
+    .split('\n')
+    .find((each) => each.startsWith('AGE-SECRET-KEY-'));
   if (line === undefined) throw refused('secrets-identity', `${file} holds no age identity`, 'Its line begins with AGE-SECRET-KEY-.');
   return line.trim();
 }
@@ -113,7 +134,11 @@ async function decrypt(file: string, identity: string, key: string): Promise<Rec
   try {
     return JSON.parse(await decrypter.decrypt(armor.decode(readFileSync(file, 'utf8')), 'text')) as Record<string, string>;
   } catch {
-    throw refused('secrets-identity', `The identity ${identity} does not open ${file}`, 'It was encrypted for another one, or is damaged: name the right identity by CELLWISE_IDENTITY.');
+    throw refused(
+      'secrets-identity',
+      `The identity ${identity} does not open ${file}`,
+      'It was encrypted for another one, or is damaged: name the right identity by CELLWISE_IDENTITY.',
+    );
   }
 }
 

@@ -1,6 +1,15 @@
 import { Unreachable } from '../base/shell.ts';
 import type { Ending } from './channel.ts';
-import type { LinkOptions } from './link.ts';
+import type { Sudo } from './target.ts';
+
+/** A login that is to become a root shell. */
+export interface Attempt {
+  readonly host: string;
+  readonly user: string;
+  readonly sudo: Sudo;
+  /** Seconds until the shell must have said its first word. */
+  readonly openTimeout: number;
+}
 
 /** What a login said before the shell was there: the last 4 KiB of each stream, and how often sudo asked. */
 export interface Heard {
@@ -18,13 +27,13 @@ interface Sentence {
 }
 
 /** The Unreachable for a login that worked and a root shell that did not come of it. */
-export function loginFailure(options: LinkOptions, heard: Heard, why: Why): Unreachable {
+export function loginFailure(options: Attempt, heard: Heard, why: Why): Unreachable {
   const { host, user } = options;
   const { reason, message, hint } = sentence(options, heard, why);
   return new Unreachable(host, reason, `${message} (${user}@${host})`, hint);
 }
 
-function sentence(options: LinkOptions, heard: Heard, why: Why): Sentence {
+function sentence(options: Attempt, heard: Heard, why: Why): Sentence {
   const { user, sudo } = options;
   if (why === 'wrong-password') {
     return {
@@ -100,7 +109,7 @@ const sudoWords: readonly { readonly words: RegExp; readonly reason: string; rea
   },
 ];
 
-function ofSudo(said: string, options: LinkOptions): Sentence | undefined {
+function ofSudo(said: string, options: Attempt): Sentence | undefined {
   const found = sudoWords.find(({ words }) => words.test(said));
   return found && { ...found, hint: found.hint.replaceAll('USER', options.user) };
 }

@@ -1,21 +1,12 @@
 import { randomBytes } from 'node:crypto';
-import type { Secret } from '../base/secret.ts';
 import { Unreachable, type HostFacts } from '../base/shell.ts';
 import type { Channel, Ending, Transport } from './channel.ts';
-import { loginFailure, type Heard } from './failures.ts';
+import { loginFailure, type Attempt, type Heard } from './failures.ts';
 import { Decoder, Garbled, type Answer } from './frames.ts';
 import { loopText, startCommand, type LoopSettings } from './loop.ts';
 
-/** How the login becomes root: it is root, sudo without a password, or sudo with one. */
-export type Sudo = 'no' | 'passwordless' | { readonly password: Secret };
-
-export interface LinkOptions {
-  readonly host: string;
-  readonly user: string;
-  readonly sudo: Sudo;
+export interface LinkOptions extends Attempt {
   readonly loop: Omit<LoopSettings, 'nonce'>;
-  /** Seconds until the loop must have said its first word. */
-  readonly openTimeout: number;
   /** Whether the loop must run as root: always, but in tests. */
   readonly root: boolean;
 }

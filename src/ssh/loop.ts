@@ -153,9 +153,12 @@ stop() { # ends the jobs of mode $1
 # Ends the loop of a deployer that fell silent, and jobs whose output has no end: /run is memory.
 mind() {
   exec 8>&- 9>&- </dev/null >/dev/null 2>&1
-  t=0 last=
+  t=0 last= swept=
   while sleep 2; do
     kill -0 $$ || return
+    # What runs that never ended have left.
+    [ -n "$swept" ] || find "$b" -mindepth 1 -maxdepth 1 -type d -mtime +6 ! -name "$me" -exec rm -rf {} +
+    swept=yes
     for f in $(find "$r" -type f \( -name out -o -name err \) -size +131072k); do
       for p in "${'$'}{f%/*}"/*.pid; do read -r p <"$p" && kill -KILL -- "-$p"; done
     done
@@ -167,13 +170,19 @@ mind() {
   done
 }
 
+# The greeting is made without files and almost without processes: opening shells is most of what a run without changes costs.
+greet() { # code text: characters are bytes, because the text is ASCII
+  echo "$n 0 $1 ${'$'}{#2} 0 ${'$'}{#2} 0"
+  printf %s "$2"
+}
+uid= host= boot= os=
+while read -r k v c; do [ "$k" != Uid: ] || uid=$v; done </proc/self/status
 fail() {
-  set -- "$(id -u) $1"
-  echo "$n 0 1 ${'$'}{#1} 0 ${'$'}{#1} 0"
-  printf %s "$1"
+  greet 1 "$uid $1"
   exit 1
 }
-mkdir -p "$r/0" 2>/dev/null && chmod 700 "$b" "$r" && { : >"$r/0/err"; } 2>/dev/null || fail "cannot write to $b"
+mkdir -p "$r" 2>/dev/null || fail "cannot make a directory in $b"
+{ : >"$r/beat"; } 2>/dev/null || fail "cannot write to $b"
 exec 8>>"$r/alive"
 if ! flock -n 8; then
   # A loop of this run's lost connection still waits for frames.
@@ -182,18 +191,22 @@ if ! flock -n 8; then
   flock -w 5 8 || fail "an earlier shell of this run does not end"
 fi
 echo $$ >"$r/loop"
-rm -f "$r/beat"
-{
-  id -u
-  cat /proc/sys/kernel/hostname /proc/sys/kernel/random/boot_id
-  date +%s.%N
-  head -c 65536 /etc/os-release
-} >"$r/0/out" 2>/dev/null
-say 0 0 "$r/0"
-rm -rf "$r/0"
+read -r host </proc/sys/kernel/hostname
+read -r boot </proc/sys/kernel/random/boot_id
+[ ! -r /etc/os-release ] || while read -r k; do
+  case $k in
+    *[!\ -~]*) ;;
+    ID=* | ID_LIKE=* | VERSION_ID=* | VERSION_CODENAME=*) os="$os
+$k" ;;
+  esac
+done </etc/os-release
+greet 0 "$uid
+$host
+$boot
+$(date +%s.%N)$os
+"
 mind &
 minder=$!
-find "$b" -mindepth 1 -maxdepth 1 -type d -mtime +6 ! -name "$me" -exec rm -rf {} + </dev/null 2>/dev/null
 
 receive() { # bytes file
   if [ "$1" = 0 ]; then : >"$2"; else head -c "$1" >"$2"; fi

@@ -1,5 +1,7 @@
 import type { Secret } from '../base/secret.ts';
-import type { Sudo } from './link.ts';
+
+/** How the login becomes root: it is root, sudo without a password, or sudo with one. */
+export type Sudo = 'no' | 'passwordless' | { readonly password: Secret };
 
 /** A host that can be reached by SSH. What is left out comes from `sshConfig`, then from OpenSSH's defaults. */
 export interface SshTarget {
@@ -26,4 +28,15 @@ export interface SshTarget {
   readonly bastion?: SshTarget;
   /** Path of an OpenSSH client configuration whose values for this host stand behind those given here. */
   readonly sshConfig?: string;
+}
+
+/** A target with nothing left open. */
+export interface Resolved extends SshTarget {
+  readonly address: string;
+  readonly port: number;
+  readonly user: string;
+  readonly identities: readonly string[];
+  readonly knownHosts: readonly string[];
+  /** Whether someone named the identities, or they are OpenSSH's defaults. */
+  readonly named: boolean;
 }

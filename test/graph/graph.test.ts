@@ -4,21 +4,18 @@ import { Cycle, Graph } from '../../src/graph/graph.ts';
 import { walk } from '../../src/graph/walk.ts';
 
 const chain = (...ids: string[]): Graph => chained(ids);
-const chained = (ids: readonly string[]): Graph => ids.reduce((graph, id, i) => (i > 0 ? graph.after(id, ids[i - 1]!, 'next') : graph.add(id)), new Graph());
+const chained = (ids: readonly string[]): Graph =>
+  ids.reduce((graph, id, i) => (i > 0 ? graph.after(id, ids[i - 1]!, 'next') : graph.add(id)), new Graph());
 
 /** Graphs whose edges run from later to earlier numbers only: acyclic by construction. */
-const anyGraph = fc
-  .integer({ min: 1, max: 30 })
-  .chain((size) =>
-    fc
-      .array(fc.tuple(fc.nat(size - 1), fc.nat(size - 1)), { maxLength: 80 })
-      .map((pairs) => {
-        const graph = new Graph();
-        for (let i = 0; i < size; i++) graph.add(String(i));
-        for (const [a, b] of pairs) if (a !== b) graph.after(String(Math.max(a, b)), String(Math.min(a, b)), 'edge');
-        return graph;
-      }),
-  );
+const anyGraph = fc.integer({ min: 1, max: 30 }).chain((size) =>
+  fc.array(fc.tuple(fc.nat(size - 1), fc.nat(size - 1)), { maxLength: 80 }).map((pairs) => {
+    const graph = new Graph();
+    for (let i = 0; i < size; i++) graph.add(String(i));
+    for (const [a, b] of pairs) if (a !== b) graph.after(String(Math.max(a, b)), String(Math.min(a, b)), 'edge');
+    return graph;
+  }),
+);
 
 describe('order', () => {
   it('puts every id behind all that it waits for', () => {
@@ -88,7 +85,11 @@ describe('walk', () => {
 
   it('goes on beside a failure', async () => {
     const graph = chain('a', 'b').add('c').after('d', 'c', '');
-    const outcomes = await walk(graph, (id) => Promise.resolve(id === 'a' ? 'failed' : 'done'), () => undefined);
+    const outcomes = await walk(
+      graph,
+      (id) => Promise.resolve(id === 'a' ? 'failed' : 'done'),
+      () => undefined,
+    );
     expect(outcomes.get('b')).toEqual({ kind: 'blocked', by: 'a' });
     expect(outcomes.get('d')).toEqual({ kind: 'done' });
   });

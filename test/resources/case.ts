@@ -22,7 +22,11 @@ export interface Case {
 }
 
 /** A request that must come, and its answer. */
-export type Exchange = readonly [asked: Pick<ApiRequest, 'method' | 'path'> & { readonly body?: unknown; readonly auth?: 'none' }, status: number, body?: unknown];
+export type Exchange = readonly [
+  asked: Pick<ApiRequest, 'method' | 'path'> & { readonly body?: unknown; readonly auth?: 'none' },
+  status: number,
+  body?: unknown,
+];
 
 export interface ApiCase {
   readonly type: string;

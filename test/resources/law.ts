@@ -24,8 +24,9 @@ export interface Law {
 const nasty = `'"\`$(touch /tmp/executed)\${HOME} \\n \\\\ -x; rm -rf /tmp/x & ä€😀 %s %%`;
 const everyByte = Buffer.from(Array.from({ length: 255 }, (_, i) => i + 1)).toString('base64');
 const adminPassword = Secret.of('admin', `pass $(touch /tmp/executed) '"\\ wörd`);
-// PyMySQL sends passwords in Latin-1: one with other letters in it would not be the same to MariaDB.
-const dbPassword = Secret.of('db', `k'"\\\`$(touch /tmp/executed) %#`);
+// Letters and digits only: Keystone's db_sync breaks on a `%` in the URL of its database, PyMySQL sends Latin-1.
+const keystoneDb = Secret.of('keystone-db', 'Kd7xQ2mP9v');
+const otherDb = Secret.of('other-db', nasty);
 export const admin = adminPassword;
 
 /** What needs nothing but a bare Debian. */
@@ -306,7 +307,7 @@ export const grown: readonly Law[] = [
   { type: 'mysql-database', params: { database: "we`ird 'ß\\" }, tamper: `mariadb -e 'SET sql_mode=ANSI_QUOTES'`, mends: [] },
   {
     type: 'mysql-user',
-    params: { user: 'keystone', host: '%', password: dbPassword, grants: [{ on: 'keystone.*' }] },
+    params: { user: 'keystone', host: '%', password: keystoneDb, grants: [{ on: 'keystone.*' }] },
     tamper: `mariadb -e "SET PASSWORD FOR keystone@'%' = PASSWORD('else'); GRANT SELECT ON *.* TO keystone@'%'; GRANT ALL ON \\\`keystone_x\\\`.* TO keystone@'%'"`,
     mends: ['password', 'grants'],
     then: `printf '%s' "$PASSWORD" >/dev/null; test "$(mariadb -NBe "SHOW GRANTS FOR keystone@'%'" | wc -l)" = 2`,
@@ -316,7 +317,7 @@ export const grown: readonly Law[] = [
     params: {
       user: "o'd\\d",
       host: 'localhost',
-      password: dbPassword,
+      password: otherDb,
       grants: [
         { on: 'nova_api.*', privileges: 'select,INSERT' },
         { on: '*.*', privileges: 'PROCESS' },
@@ -343,10 +344,7 @@ SQL`,
       file: '/etc/keystone/keystone.conf',
       section: 'database',
       key: 'connection',
-      value: Secret.of(
-        'connection',
-        `mysql+pymysql://keystone:${encodeURIComponent(dbPassword.reveal()).replaceAll("'", '%27')}@127.0.0.1/keystone`,
-      ),
+      value: Secret.of('connection', `mysql+pymysql://keystone:${keystoneDb.reveal()}@127.0.0.1/keystone`),
     },
   },
   { type: 'ini-setting', params: { file: '/etc/keystone/keystone.conf', section: 'token', key: 'provider', value: 'fernet' } },

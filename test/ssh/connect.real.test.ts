@@ -77,15 +77,16 @@ describe('a user with sudo', () => {
     await shell.close();
   });
 
-  test.each([
-    ['withpass2', 'withpass2 ALL=(ALL) ALL', 'passwordless' as Sudo, 'sudo-password'],
+  const refused: [string, string, Sudo, string][] = [
+    ['withpass2', 'withpass2 ALL=(ALL) ALL', 'passwordless', 'sudo-password'],
     ['withpass3', 'withpass3 ALL=(ALL) ALL', { password: Secret.of('sudo', 'wrong') }, 'sudo-password'],
-    ['nosudo', '', 'passwordless' as Sudo, 'sudo-password'],
+    ['nosudo', '', 'passwordless', 'sudo-password'],
     ['nosudo2', '', { password: Secret.of('sudo', 'pa ss"w0rd') }, 'sudo-denied'],
-    ['wantstty', 'Defaults:wantstty requiretty\nwantstty ALL=(ALL) NOPASSWD: ALL', 'passwordless' as Sudo, 'sudo-tty'],
-    ['plain', '', 'no' as Sudo, 'not-root'],
-    ['shut', 'shut ALL=(ALL) NOPASSWD: ALL', 'passwordless' as Sudo, 'no-shell'],
-  ])('%s is told why not', async (user, sudoers, sudo, reason) => {
+    ['wantstty', 'Defaults:wantstty requiretty\nwantstty ALL=(ALL) NOPASSWD: ALL', 'passwordless', 'sudo-tty'],
+    ['plain', '', 'no', 'not-root'],
+    ['shut', 'shut ALL=(ALL) NOPASSWD: ALL', 'passwordless', 'no-shell'],
+  ];
+  test.each(refused)('%s is told why not', async (user, sudoers, sudo, reason) => {
     await newUser(user, sudoers, user === 'shut' ? '/usr/sbin/nologin' : '/bin/bash');
     const error = await failure({ user, sudo });
     expect([error.reason, error.message]).toEqual([reason, expect.any(String)]);

@@ -6,14 +6,14 @@ import { Secret } from '../../src/base/secret.ts';
 import { Unreachable } from '../../src/base/shell.ts';
 import { connect, Shared, type ConnectOptions, type SshTarget } from '../../src/ssh/connect.ts';
 import { newBase } from './local.ts';
-import { clientKey, hostKey, newKey, runHere, startRaw, startServer, type Behaviour } from './server.ts';
+import { clientKey, hostKey, newKey, runHere, startRaw, startServer, type Behaviour, type TestServer } from './server.ts';
 
 const closing: (() => void)[] = [];
 afterAll(() => {
   for (const close of closing) close();
 });
 
-async function server(behaviour: Behaviour = {}) {
+async function server(behaviour: Behaviour = {}): Promise<TestServer> {
   const started = await startServer(behaviour);
   closing.push(() => {
     started.close();
@@ -269,12 +269,26 @@ describe.concurrent('what answers', () => {
     ['a closed door', (s) => s.end(), 'refused'],
     ['MaxStartups', (s) => s.end('Exceeded MaxStartups\r\n'), 'refused'],
     ['a web server', (s) => s.end('HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n'), 'refused'],
-    ['a greeting without end', (s) => drip(s, 'hello\r\n'.repeat(1000)), 'protocol'],
-    ['a line without end', (s) => drip(s, 'x'.repeat(100_000)), 'protocol'],
+    [
+      'a greeting without end',
+      (s) => {
+        drip(s, 'hello\r\n'.repeat(1000));
+      },
+      'protocol',
+    ],
+    [
+      'a line without end',
+      (s) => {
+        drip(s, 'x'.repeat(100_000));
+      },
+      'protocol',
+    ],
     ['garbage behind the version', (s) => s.write(Buffer.concat([Buffer.from('SSH-2.0-x\r\n'), Buffer.alloc(5000, 0xff)])), 'protocol'],
     ['SSH 1', (s) => s.write('SSH-1.5-old\r\n'), 'protocol'],
   ] satisfies [string, (s: import('node:net').Socket) => unknown, string][])('%s', async (_name, talk, reason) => {
-    const raw = await startRaw((socket) => void talk(socket));
+    const raw = await startRaw((socket) => {
+      talk(socket);
+    });
     expect((await failure({ ...base, address: '127.0.0.1', port: raw.port })).reason).toBe(reason);
     raw.close();
   });
@@ -303,9 +317,21 @@ describe.concurrent('a shell that', () => {
     ['closes at once', (s) => (s.exit(1), s.end()), 'no-shell'],
     ['is nologin', (s) => (s.write('This account is currently not available.\n'), s.exit(1), s.end()), 'no-shell'],
     ['says nothing', () => undefined, 'timeout'],
-    ['says too much', (s) => void flood(s, Buffer.alloc(65_536, 'n')), 'protocol'],
+    [
+      'says too much',
+      (s) => {
+        flood(s, Buffer.alloc(65_536, 'n'));
+      },
+      'protocol',
+    ],
     ['echoes', (s) => s.pipe(s), 'protocol'],
-    ['floods its error output', (s) => void flood(s.stderr as never, Buffer.alloc(65_536, 'e')), 'timeout'],
+    [
+      'floods its error output',
+      (s) => {
+        flood(s.stderr as never, Buffer.alloc(65_536, 'e'));
+      },
+      'timeout',
+    ],
   ];
   test.each(hostile)('%s', async (_name, exec, reason) => {
     const { target } = await server({ exec });
@@ -354,7 +380,11 @@ describe.concurrent('a shell that', () => {
 });
 
 test('a shell that sends a gigabyte: memory stays bounded, and other hosts go on', async () => {
-  const bad = await server({ exec: (stream) => void flood(stream, Buffer.alloc(1_048_576, 'g')) });
+  const bad = await server({
+    exec: (stream) => {
+      flood(stream, Buffer.alloc(1_048_576, 'g'));
+    },
+  });
   const good = await server();
   const before = process.memoryUsage().rss;
   const [error, shell] = await Promise.all([failure(bad.target), isRoot ? connect(good.target, { base: newBase() }) : undefined]);

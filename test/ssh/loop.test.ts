@@ -271,7 +271,7 @@ test('a hundred commands and more leave nothing', async () => {
   for (let i = 0; i < 20; i++) await Promise.all(Array.from({ length: 20 }, () => shell.run({ script: ':' })));
   const [run = ''] = readdirSync(base);
   await delay(200);
-  expect(readdirSync(join(base, run)).toSorted()).toHaveLength(3);
+  expect(readdirSync(join(base, run)).toSorted()).toEqual(['alive', 'beat', 'loop', expect.stringMatching(/^say\.\d+$/)]);
   expect(statSync(join(base, run)).mode & 0o777).toBe(0o700);
   await shell.close();
 });

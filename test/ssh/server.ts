@@ -33,8 +33,8 @@ export interface TestServer {
   readonly target: SshTarget;
   /** Connections so far, and at once at most. */
   readonly connections: { total: number; open: number; most: number };
-  cut(): void;
-  close(): void;
+  readonly cut: () => void;
+  readonly close: () => void;
 }
 
 export interface Behaviour {

@@ -1,0 +1,94 @@
+import { problemCodes } from '../base/problem-codes.ts';
+import { Invalid, nearest } from '../base/problem.ts';
+import { shown, Secret } from '../base/secret.ts';
+import type { Inventory } from '../inventory/types.ts';
+import { readInventory } from '../inventory/read.ts';
+import { hostsOf, resolveParams } from '../plan/context.ts';
+import { checks } from '../resources/checks.ts';
+import { resourceTypes } from '../resources/index.ts';
+import { readRoles, type Role } from '../roles/role.ts';
+import { placeholders } from '../secrets/store.ts';
+import { rolesDirectory } from './cloud.ts';
+import { exits } from './exit.ts';
+import { openOutput } from './output.ts';
+import type { Options } from './options.ts';
+import { entryText, paramText } from './reference.ts';
+
+export async function explain([topic = '']: readonly string[], options: Options): Promise<number> {
+  const { roles } = readRoles(rolesDirectory);
+  // An inventory is needed for its hosts alone; without one, everything else can be explained.
+  const { inventory } = readInventory(options.inventory);
+  const texts = [
+    ...[...roles.values()].filter((role) => role.name === topic).map(roleText),
+    ...[...resourceTypes, ...checks.values()].filter((each) => each.type === topic).map((each) => entryText(each)),
+    ...(topic in problemCodes ? [problemText(topic as keyof typeof problemCodes)] : []),
+    ...(inventory ? hostTexts(inventory, roles, topic) : []),
+  ];
+  if (texts.length === 0)
+    throw unknown(topic, [
+      ...roles.keys(),
+      ...resourceTypes.map(({ type }) => type),
+      ...checks.keys(),
+      ...Object.keys(problemCodes),
+      ...(inventory?.hosts ?? []).map(({ name }) => name),
+    ]);
+  const output = openOutput(options, 'explain');
+  output.say(texts.join('\n\n'));
+  await output.end();
+  return exits.done;
+}
+
+function roleText(role: Role): string {
+  const params = Object.entries(role.params).map(([name, schema]) => paramText(name, schema));
+  const steps = role.steps.map(
+    (step) =>
+      `  ${step.type}: ${typeof step.name === 'string' ? step.name : JSON.stringify(step.name)}${step.watches.length > 0 ? `  (restarts for ${step.watches.join(', ')})` : ''}`,
+  );
+  const health = role.health.map((check) => `  ${check.type}: ${String(check.name)}, within ${check.within} s`);
+  return [
+    `${role.name}: ${role.summary}`,
+    `On ${role.hosts === 'first' ? 'the first of the hosts' : 'hosts'} of kind ${role.on.join(', ')}.${role.needs.length > 0 ? ` Needs ${role.needs.join(', ')}.` : ''}`,
+    ...(params.length > 0 ? ['Params:', ...params] : []),
+    'Steps:',
+    ...steps,
+    ...(health.length > 0 ? ['Healthy when:', ...health] : []),
+  ].join('\n');
+}
+
+function problemText(code: keyof typeof problemCodes): string {
+  const { title, explain: text } = problemCodes[code];
+  return `${code}: ${title}\n  ${text}`;
+}
+
+/** A host: what it is, the roles on it, and for each param the value and the level that it came from. */
+function hostTexts(inventory: Inventory, roles: ReadonlyMap<string, Role>, name: string): string[] {
+  const host = inventory.hosts.find((each) => each.name === name);
+  if (!host) return [];
+  const secrets = placeholders();
+  const facts = [
+    `${host.name}: ${host.kinds.join(', ')} at ${host.address}${host.cell === undefined ? '' : `, cell ${host.cell}`}${host.zone === undefined ? '' : `, zone ${host.zone}`}`,
+  ];
+  const own = [...roles.values()].filter((role) => hostsOf(inventory, role).includes(host));
+  const params = own.flatMap((role) => [
+    `  ${role.name}`,
+    ...Object.entries(resolveParams(inventory, role, host, secrets.get)).map(
+      ([param, { value, level }]) =>
+        `    ${param} = ${value instanceof Secret ? shown(value) : value === undefined ? 'none' : JSON.stringify(value)}  (${level})`,
+    ),
+  ]);
+  return [[...facts, 'Roles and their params:', ...params].join('\n')];
+}
+
+function unknown(topic: string, known: readonly string[]): Invalid {
+  const near = nearest(topic, known);
+  return new Invalid([
+    {
+      code: 'unknown-topic',
+      message: `There is no role, step type, check, host or problem code "${topic}"`,
+      hint:
+        near === undefined
+          ? `Roles and step types: ${known.filter((name) => !(name in problemCodes)).join(', ')}.`
+          : `Did you mean "${near}"?`,
+    },
+  ]);
+}

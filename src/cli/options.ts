@@ -1,0 +1,10 @@
+/** What the command line gave, commander's names. */
+export interface Options {
+  readonly inventory: string;
+  readonly json?: boolean;
+  readonly out?: string;
+  readonly format?: string;
+  readonly detailedExitcode?: boolean;
+  readonly yes?: boolean;
+  readonly only?: string;
+}

@@ -1,0 +1,143 @@
+import type { Duplex } from 'node:stream';
+import ssh2, { type ConnectConfig, type ServerHostKeyAlgorithm } from 'ssh2';
+import { Unreachable } from '../base/shell.ts';
+import { authFailure, droppedEarly, sshFailure, type Destination, type SshError } from './failures.ts';
+import { algorithmOrder, hostNames, judge, sha256, wireKey, type HostKey, type KnownHosts, type Verdict } from './host-keys.ts';
+import type { Offers } from './identities.ts';
+import { SshTransport } from './ssh-transport.ts';
+import type { Resolved } from './target.ts';
+
+/** The keys that are known of a host. */
+export type Known = ReturnType<KnownHosts['find']>;
+
+/** The SSH handshake and login over a stream that stands. `gone` is called when the connection has ended, however. */
+export function logIn(
+  socket: Duplex,
+  target: Resolved,
+  to: Destination,
+  known: Known,
+  auth: Offers,
+  handshakeTimeout: number,
+  gone: () => void,
+): Promise<SshTransport> {
+  return new Promise((resolve, reject) => {
+    const client = new ssh2.Client();
+    const login = new Login(target, to, known, auth);
+    let ended = false;
+    const fail = (error: Unreachable) => {
+      reject(error);
+      client.destroy();
+      socket.destroy();
+    };
+    client.on('ready', () => {
+      resolve(new SshTransport(client, to));
+    });
+    client.on('error', (error: SshError) => {
+      // An agent that fails is passed over by ssh2; all else is the end.
+      if (error.level === 'agent') login.problems.push(`the agent fails to sign (${error.message})`);
+      else fail(login.failure(error));
+    });
+    client.on('close', () => {
+      if (!ended) gone();
+      ended = true;
+      fail(login.closed());
+    });
+    client.on('handshake', () => {
+      login.shaken = true;
+    });
+    try {
+      client.connect(login.config(socket, handshakeTimeout));
+    } catch (error) {
+      fail(login.failure(error instanceof Error ? error : new Error(String(error))));
+    }
+  });
+}
+
+/** What is known while one connection logs in. */
+class Login {
+  shaken = false;
+  readonly problems: string[];
+  readonly #target: Resolved;
+  readonly #to: Destination;
+  readonly #known: Known;
+  readonly #queue: Offers['offers'][number][];
+  readonly #offered: string[] = [];
+  #refused: Unreachable | undefined;
+
+  constructor(target: Resolved, to: Destination, known: Known, auth: Offers) {
+    this.#target = target;
+    this.#to = to;
+    this.#known = known;
+    this.#queue = [...auth.offers];
+    this.problems = [...auth.problems];
+  }
+
+  config(socket: Duplex, handshakeTimeout: number): ConnectConfig {
+    return {
+      sock: socket,
+      username: this.#target.user,
+      readyTimeout: handshakeTimeout * 1000,
+      keepaliveInterval: 10_000,
+      keepaliveCountMax: 3,
+      algorithms: {
+        serverHostKey: algorithmOrder(this.#known.keys) as ServerHostKeyAlgorithm[],
+        // In Node these are by far the fastest; ssh2 prefers ChaCha20 where its addon could not look at the processor.
+        cipher: { prepend: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com'], append: [], remove: [] },
+      },
+      hostVerifier: (key: Buffer) => this.#accepts(wireKey(key)),
+      // Never `none`, never a password, and each key once: sshd counts failures against our address.
+      authHandler: (left, partial, next) => {
+        const offer = this.#queue.shift();
+        if (partial) this.problems.push('the key is accepted, but a second factor is asked for');
+        if (offer === undefined || partial || (Array.isArray(left) && !left.includes('publickey'))) {
+          if (Array.isArray(left) && !left.includes('publickey')) this.problems.push(`sshd allows only ${left.join(', ')}`);
+          // ssh2 takes `false` for an end, which its types leave out.
+          (next as (method: unknown) => void)(false);
+          return;
+        }
+        this.#offered.push(offer.name);
+        next(offer.method);
+      },
+    };
+  }
+
+  failure(error: SshError): Unreachable {
+    if (this.#refused) return this.#refused;
+    if (error.level === 'client-authentication') return authFailure(this.#to, this.#offered, this.problems);
+    return sshFailure(this.#to, error, this.#offered);
+  }
+
+  /** Closed without a word of why. */
+  closed(): Unreachable {
+    if (this.#refused) return this.#refused;
+    return this.shaken ? authFailure(this.#to, this.#offered, [...this.problems, 'sshd closed the connection']) : droppedEarly(this.#to);
+  }
+
+  #accepts(key: HostKey): boolean {
+    const verdict = judge(key, this.#known);
+    if (verdict === 'known') return true;
+    this.#refused = hostKeyFailure(this.#target, key, verdict, this.#known);
+    return false;
+  }
+}
+
+function hostKeyFailure(target: Resolved, key: HostKey, verdict: Exclude<Verdict, 'known'>, known: Known): Unreachable {
+  const [name = target.address] = hostNames(target.address, target.port);
+  const pinned = target.hostKeys !== undefined && target.hostKeys.length > 0;
+  const place = pinned ? 'the inventory' : (target.knownHosts[0] ?? 'known_hosts');
+  const shown = `${key.type} ${sha256(key)}`;
+  if (verdict === 'unknown') {
+    const line = `${name} ${key.type} ${key.blob}`;
+    const hint = `Compare the fingerprint with \`ssh-keygen -lf\` on the host's console, then: echo '${line}' >> ${place}`;
+    return new Unreachable(target.name, 'host-key-unknown', `The host key of ${target.name} (${name}) is unknown: ${shown}`, hint);
+  }
+  if (verdict === 'revoked') {
+    return new Unreachable(target.name, 'host-key-changed', `The host key of ${target.name} (${name}) is marked as revoked: ${shown}`);
+  }
+  const expected = known.keys.map((k) => `${k.type} ${sha256(k)}`).join(', ');
+  const message = `The host key of ${target.name} (${name}) is not the one in ${place}: it shows ${shown}, expected is ${expected}`;
+  const hint = pinned
+    ? 'Someone may be in between. If the host was installed anew, correct its host key in the inventory.'
+    : `Someone may be in between. If the host was installed anew: ssh-keygen -R '${name}' -f ${place}`;
+  return new Unreachable(target.name, 'host-key-changed', message, hint);
+}

@@ -1,0 +1,110 @@
+import { describe, expect, test } from 'vitest';
+import type { Output } from '../../src/base/command.ts';
+import { reveal } from '../../src/base/secret.ts';
+import { compare } from '../../src/base/state.ts';
+import type { ApiAnswer, ApiRequest, Found } from '../../src/resources/define.ts';
+import { isUnknown } from '../../src/resources/define.ts';
+import { resourceTypes } from '../../src/resources/index.ts';
+import type { ApiCase, Case, Exchange } from './case.ts';
+import { resource } from './converge.ts';
+import { databases } from './databases.cases.ts';
+import { files } from './files.cases.ts';
+import { keystone } from './keystone.cases.ts';
+import { packages } from './packages.cases.ts';
+import { system } from './system.cases.ts';
+
+const shell: readonly Case[] = [...files, ...system, ...packages, ...databases];
+
+describe('on a host', () => {
+  test.each(shell.map((one) => [`${one.type}: ${one.is}`, one] as const))('%s', (_, one) => {
+    const { type, params } = resource(one.type, one.params);
+    if (type.via !== 'shell') throw new TypeError(`${one.type} is not looked at by a shell`);
+    const output = answer(one.answer);
+    const found = 'probeAll' in type ? type.parseAll(output, [params])[0]! : type.parse(output, params);
+    expect(found).toEqual(one.found);
+    const probe = 'probeAll' in type ? type.probeAll([params]) : type.probe(params);
+    expect(probe.script).not.toBe('');
+    if (isUnknown(found)) return;
+    const change = compare(found, type.desired(params));
+    expect(change?.differences.map((difference) => difference.key) ?? null).toEqual(one.differs);
+    if (!change) return;
+    const command = type.apply(params, change);
+    for (const text of one.runs ?? []) expect(command.script).toContain(text);
+    for (const text of one.leaves ?? []) expect(command.script).not.toContain(text);
+    if (one.input !== undefined) {
+      expect(String(command.stdin)).toBe(String(one.input));
+      expect(reveal(command.stdin as string)).toBe(reveal(one.input));
+    }
+  });
+});
+
+describe('behind an API', () => {
+  test.each(keystone.map((one) => [`${one.type}: ${one.is}`, one] as const))('%s', (_, one) => {
+    const { type, params } = resource(one.type, one.params);
+    if (type.via !== 'api') throw new TypeError(`${one.type} is not behind an API`);
+    const found = look(one);
+    expect(found).toEqual(one.found);
+    if (isUnknown(found)) return;
+    const change = compare(found, type.desired(params));
+    expect(change?.differences.map((difference) => difference.key) ?? null).toEqual(one.differs);
+    if (change && one.apply) play(type.apply(params, change), one.apply);
+  });
+});
+
+describe('every type', () => {
+  test.each(resourceTypes.map((type) => [type.type, type] as const))(
+    '%s has cases, a summary, and a description of each param',
+    (name, type) => {
+      const cases = [...shell, ...keystone].filter((one) => one.type === name);
+      const unknowable = ['file', 'directory', 'symlink', 'sysctl', 'hosts-file', 'timezone', 'apt-source'];
+      expect(cases.some((one) => one.found === null || name === 'package' || name === 'db-sync')).toBe(true);
+      expect(cases.some((one) => one.differs === null)).toBe(true);
+      expect(cases.some((one) => one.found !== null && isUnknown(one.found)) || certain.includes(name)).toBe(true);
+      expect(type.summary).toMatch(/\.$/);
+      expect(type.params.properties).toHaveProperty(type.nameParam);
+      for (const param of Object.values(type.params.properties)) expect(param.description).toMatch(/\.$/);
+    },
+  );
+});
+
+test('packages of all roles are one transaction', () => {
+  const { type } = resource('package', {});
+  const merged =
+    'merge' in type
+      ? type.merge?.([
+          { names: 'b', version: '2' },
+          { names: ['a', 'b'], hold: true },
+          { names: ['c'], release: 's', units: ['c'] },
+        ])
+      : undefined;
+  expect(merged).toEqual({ names: ['b=2', 'a', 'c/s'], hold: ['a', 'b'], preseed: [], units: ['c'] });
+});
+
+function answer(given: Case['answer']): Output {
+  const { code = 0, out = '', err = '' } = typeof given === 'string' ? { out: given } : given;
+  return { code, out: Buffer.from(out), err: Buffer.from(err) };
+}
+
+/** As the engine does it: an error while looking makes a state unknown. */
+function look(one: ApiCase): Found {
+  const { type, params } = resource(one.type, one.params);
+  if (type.via !== 'api') throw new TypeError(`${one.type} is not behind an API`);
+  try {
+    return play(type.look(params), one.look);
+  } catch (error) {
+    if (error instanceof Error && error.message.startsWith('Keystone answered'))
+      return { unknown: error.message.replace(/: undefined$/, '') };
+    throw error;
+  }
+}
+
+function play<T>(conversation: Generator<ApiRequest, T, ApiAnswer>, exchanges: readonly Exchange[]): T {
+  let step = conversation.next();
+  for (const [asked, status, body] of exchanges) {
+    expect(step.done).toBe(false);
+    expect(step.value).toEqual({ service: 'identity', ...asked });
+    step = conversation.next({ status, body });
+  }
+  expect(step.done).toBe(true);
+  return step.value as T;
+}
