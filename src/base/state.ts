@@ -39,7 +39,7 @@ function differ(before: State, after: State, keys: readonly string[]): Differenc
 
 /** JSON with sorted keys: equal values give equal texts. */
 export function canonical(value: unknown): string {
-  return String(JSON.stringify(value, sorted));
+  return JSON.stringify(value, sorted);
 }
 
 function sorted(_key: string, part: unknown): unknown {

@@ -1,5 +1,6 @@
 import { request as httpRequest } from 'node:http';
 import type { Duplex } from 'node:stream';
+import { setTimeout as delay } from 'node:timers/promises';
 import { Secret } from '../base/secret.ts';
 import { canonical } from '../base/state.ts';
 import type { Api } from '../plan/plan.ts';
@@ -10,10 +11,11 @@ export type Dial = (host: string, address: string, port: number) => Promise<Dupl
 
 /** Talks to the OpenStack APIs of a cloud, as its administrator, through the SSH connections of its hosts. */
 export interface ApiSession {
-  /** Sends one request; rejects when the API does not answer. */
-  send(request: ApiRequest): Promise<ApiAnswer>;
-  /** Runs a resource's generator to its end. Within one `fresh` call the same GET is sent once. */
-  follow<T>(conversation: Generator<ApiRequest, T, ApiAnswer>): Promise<T>;
+  /**
+   * Runs a resource's generator to its end; rejects when the API does not answer. The same GET is sent once until
+   * `refresh`. For `patience` seconds a question is asked again while its service is starting up: no connection, or 5xx.
+   */
+  follow<T>(conversation: Generator<ApiRequest, T, ApiAnswer>, patience?: number): Promise<T>;
   /** Forgets what was asked: the cloud may have changed. */
   refresh(): void;
   /** Requests sent so far. */
@@ -53,27 +55,43 @@ export function openApis(apis: ReadonlyMap<string, Api>, dial: Dial): ApiSession
     return token;
   };
 
-  const send = async (request: ApiRequest): Promise<ApiAnswer> => {
+  /** One answer; a token that ended before its time, e.g. when Fernet keys were changed, is replaced once. */
+  const ask = async (request: ApiRequest): Promise<ApiAnswer> => {
     if (request.auth === 'none') return (await exchange(request, {})).answer;
-    const attempt = async (): Promise<ApiAnswer> => (await exchange(request, { 'x-auth-token': await (token ??= login()) })).answer;
-    const answer = await attempt().catch((error: unknown) => {
+    const withToken = async (): Promise<ApiAnswer> => (await exchange(request, { 'x-auth-token': await (token ??= login()) })).answer;
+    try {
+      const answer = await withToken();
+      if (answer.status !== 401) return answer;
+    } catch (error) {
       token = undefined;
       throw error;
-    });
-    // A token can end before its time, e.g. when Fernet keys were changed.
-    if (answer.status !== 401) return answer;
+    }
     token = undefined;
-    return attempt();
+    return withToken();
+  };
+
+  const send = async (request: ApiRequest, patience = 0): Promise<ApiAnswer> => {
+    const until = performance.now() + patience * 1000;
+    for (;;) {
+      const answer = await ask(request).catch((error: unknown) => error as Error);
+      const ailing = answer instanceof Error || answer.status >= 500;
+      // Only questions are asked again: they change nothing.
+      if (ailing && request.method === 'GET' && performance.now() < until) {
+        await delay(500);
+        continue;
+      }
+      if (answer instanceof Error) throw answer;
+      return answer;
+    }
   };
 
   return {
-    send,
-    async follow(conversation) {
+    async follow(conversation, patience) {
       for (let step = conversation.next(); ;) {
         if (step.done) return step.value;
         const request = step.value;
         const key = canonical([request.service, request.path]);
-        const answer = request.method === 'GET' ? (asked.get(key) ?? send(request)) : send(request);
+        const answer = request.method === 'GET' ? (asked.get(key) ?? send(request, patience)) : send(request);
         if (request.method === 'GET') asked.set(key, answer);
         else if (request.auth !== 'none') asked = new Map();
         step = conversation.next(await answer);

@@ -14,17 +14,13 @@ export interface Survey {
   readonly ill: ReadonlyMap<string, string | undefined>;
 }
 
-/** Looks at steps and health of one host: everything that a shell can tell in one round trip. */
-export async function survey(
-  shell: Pick<Shell, 'run'>,
-  steps: readonly Step[],
-  healths: readonly Health[],
-  apis: ApiSession,
-): Promise<Survey> {
+/** Looks at steps and health of one host, as far as its shell can tell, in one round trip. */
+export async function survey(shell: Pick<Shell, 'run'>, steps: readonly Step[], healths: readonly Health[]): Promise<Survey> {
   const probes = gather(steps.filter(isShellStep));
   const checks = healths.flatMap((health) => health.checks.filter(isShellCheck).map((each) => ({ health, each })));
-  const commands = [...probes.map((probe) => probe.command), ...checks.map(({ each }) => each.check.probe(each.params))];
-  const [outputs, found] = await Promise.all([runAll(shell, commands), askAll(apis, steps)]);
+  const asked = [...probes, ...checks.map(({ each }) => ({ command: each.check.probe(each.params), slow: each.check.slow ?? false }))];
+  const outputs = await runAll(shell, asked);
+  const found = new Map<string, Found>();
   probes.forEach((probe, i) => {
     probe.read(outputs[i]!).forEach((answer, k) => found.set(probe.steps[k]!.step, answer));
   });
@@ -36,14 +32,14 @@ export async function survey(
   return { found, ill };
 }
 
-/** Looks at one step again. */
-export async function look(shell: Pick<Shell, 'run'>, step: Step, apis: ApiSession): Promise<Found> {
-  return (await survey(shell, [step], [], apis)).found.get(step.step)!;
+/** Looks at one step again, at most `patience` seconds for an API that is starting up. */
+export async function look(shell: Pick<Shell, 'run'>, step: Step, apis: ApiSession, patience = 0): Promise<Found> {
+  return isShellStep(step) ? (await survey(shell, [step], [])).found.get(step.step)! : ask(apis, step, patience);
 }
 
 /** Asks the health checks of a role on a host; undefined: healthy, otherwise the first reason why not. */
 export async function examine(shell: Pick<Shell, 'run'>, health: Health, apis: ApiSession): Promise<string | undefined> {
-  const ill = (await survey(shell, [], [health], apis)).ill.get(health.id);
+  const ill = (await survey(shell, [], [health])).ill.get(health.id);
   if (ill !== undefined) return ill;
   for (const each of health.checks) {
     if (each.check.via !== 'api') continue;
@@ -61,6 +57,7 @@ export async function examine(shell: Pick<Shell, 'run'>, health: Health, apis: A
 export interface Probe {
   readonly steps: readonly Step[];
   readonly command: Command;
+  readonly slow: boolean;
   readonly read: (output: Output) => readonly Found[];
 }
 
@@ -69,14 +66,21 @@ export function gather(steps: readonly ShellStep[]): Probe[] {
   const probes: Probe[] = [];
   for (const group of Map.groupBy(steps, (step) => step.resource).values()) {
     const { resource } = group[0]!;
+    const slow = resource.slow ?? false;
     if ('probeAll' in resource) {
       const all = group.map((step) => step.params);
-      probes.push({ steps: group, command: resource.probeAll(all), read: (output) => answered(output) ?? resource.parseAll(output, all) });
+      probes.push({
+        steps: group,
+        command: resource.probeAll(all),
+        slow,
+        read: (output) => answered(output) ?? resource.parseAll(output, all),
+      });
     } else {
       for (const step of group) {
         probes.push({
           steps: [step],
           command: resource.probe(step.params),
+          slow,
           read: (output) => [answered(output)?.[0] ?? resource.parse(output, step.params)],
         });
       }
@@ -92,24 +96,25 @@ export function isShellStep(step: Step): step is ShellStep {
   return step.resource.via === 'shell';
 }
 
-async function runAll(shell: Pick<Shell, 'run'>, commands: readonly Command[]): Promise<readonly Output[]> {
-  if (commands.length === 0) return [];
-  const together = batch(commands);
-  return together.split(await shell.run(together.command));
-}
-
-async function askAll(apis: ApiSession, steps: readonly Step[]): Promise<Map<string, Found>> {
-  const asked = steps
-    .filter((step) => !isShellStep(step))
-    .map(async (step): Promise<[string, Found]> => [step.step, await ask(apis, step)]);
-  return new Map(await Promise.all(asked));
+/** Everything is sent at once; what is slow runs beside the rest, so that the slowest alone sets the pace. */
+async function runAll(
+  shell: Pick<Shell, 'run'>,
+  asked: readonly { readonly command: Command; readonly slow: boolean }[],
+): Promise<readonly Output[]> {
+  const quick = batch(asked.flatMap(({ command, slow }) => (slow ? [] : [command])));
+  const [together, ...beside] = await Promise.all([
+    shell.run(quick.command),
+    ...asked.flatMap(({ command, slow }) => (slow ? [shell.run(command)] : [])),
+  ]);
+  const answers = quick.split(together);
+  return asked.map(({ slow }) => (slow ? beside.shift()! : answers.shift()!));
 }
 
 /** Looks at a resource behind an API; an API that cannot be reached makes its state unknown. */
-async function ask(apis: ApiSession, step: Step): Promise<Found> {
+async function ask(apis: ApiSession, step: Step, patience: number): Promise<Found> {
   if (step.resource.via !== 'api') throw new TypeError(`${step.step} is no API resource`);
   try {
-    return await apis.follow(step.resource.look(step.params));
+    return await apis.follow(step.resource.look(step.params), patience);
   } catch (error) {
     return { unknown: error instanceof Error ? error.message : String(error) };
   }

@@ -64,6 +64,9 @@ export class Locked extends Error {
 // How many things happen at once: on all hosts together, and on one. A host has one sshd and one disk.
 const limits = { all: 200, host: 4 };
 
+// Seconds to wait for an API whose service was started a moment ago.
+const patience = 60;
+
 /** Looks at all hosts and tells what would change; changes nothing. */
 export async function plan(options: RunOptions): Promise<Summary & { readonly told: Told }> {
   const work = begin(options);
@@ -179,7 +182,7 @@ function begin(options: RunOptions, holder?: Holder): Work {
     const steps = (stepsOf.get(host) ?? []).filter(isShellStep);
     // The lock is asked for in the same breath: it is answered first, so what is seen is seen under the lock.
     const ask = (shell: EarlyShell) =>
-      Promise.all([holder ? shell.lock(holder) : undefined, survey(shell, steps, healthsOf.get(host) ?? [], apis)]);
+      Promise.all([holder ? shell.lock(holder) : undefined, survey(shell, steps, healthsOf.get(host) ?? [])]);
     let asked: ReturnType<typeof ask> | undefined;
     await openOne(host, (shell) => {
       asked = ask(shell);
@@ -339,13 +342,13 @@ function begin(options: RunOptions, holder?: Holder): Work {
       const known = told.found.get(step.step);
       if (known !== undefined && !isUnknown(known) && !moved.has(step.step)) return known;
       apis.refresh();
-      return look(shell, step, apis);
+      return look(shell, step, apis, patience);
     };
 
     const mendOnce = async (shell: Shell, step: Step, change: Change, again = true): Promise<{ left?: Left; output?: Output }> => {
       const output = await enact(shell, step, change, watchers.get(step.step) ?? []);
       apis.refresh();
-      const after = await look(shell, step, apis);
+      const after = await look(shell, step, apis, patience);
       if (isUnknown(after)) return { left: { unknown: after['unknown'] }, ...(typeof output === 'object' ? { output } : {}) };
       const left = compare(after, step.resource.desired(step.params));
       if (!left) return {};

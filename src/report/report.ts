@@ -1,5 +1,5 @@
-import type { Event } from '../base/event.ts';
-import { colors, eventText, summaryText } from './words.ts';
+import type { Event, StepName } from '../base/event.ts';
+import { colors, eventText, stepText, summaryText, time } from './words.ts';
 import { phases } from './phases.ts';
 
 /** Somebody who is told of a run. `end` returns when everything is out. */
@@ -24,19 +24,32 @@ export function ndjson(write: Write): Reporter {
   };
 }
 
-/** Plain lines as they come: for logs, pipes and terminals without cursor. */
+/** Plain lines as they come: for logs, pipes and terminals without cursor. What takes long is told of every 15 seconds. */
 export function plain(write: Write, command: string, color: boolean): Reporter {
   const c = colors(color);
+  const running = new Map<string, { readonly event: StepName; readonly since: number }>();
   let host = '';
+  const timer = setInterval(() => {
+    for (const { event, since } of running.values()) {
+      const seconds = (performance.now() - since) / 1000;
+      if (seconds >= 15) write(`${c.dim(`… ${event.host} ${stepText(event)}, ${time(seconds)} so far`)}\n`);
+    }
+  }, 15_000);
+  timer.unref();
   return {
     tell(event) {
       if ((event.type === 'step-planned' || event.type === 'step-unknown') && event.host !== host)
         write(`${c.bold((host = event.host))}\n`);
+      if (event.type === 'step-start') running.set(event.step, { event, since: performance.now() });
+      else if ('step' in event) running.delete(event.step);
       const text = event.type === 'summary' ? summaryText(event, command, c) : eventText(event, c);
       if (text !== undefined) write(`${text}\n`);
     },
     settle: () => Promise.resolve(),
-    end: () => Promise.resolve(),
+    end: () => {
+      clearInterval(timer);
+      return Promise.resolve();
+    },
   };
 }
 
@@ -53,6 +66,9 @@ export function terminal(write: Write, command: string, color: boolean): Reporte
         });
     },
     settle: () => rows.end(),
-    end: () => rows.end(),
+    end: async () => {
+      await rows.end();
+      await lines.end();
+    },
   };
 }

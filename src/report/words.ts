@@ -21,7 +21,8 @@ export function problemText({ code, message, place, hint }: Problem, c: Colors):
 export function changeText(name: StepName, change: ShownChange, c: Colors): string {
   const sign = { create: c.green('+'), update: c.yellow('~'), remove: c.red('-') }[change.action];
   const details = change.action === 'update' ? change.differences.map(differenceText).join(', ') : '';
-  const reasons = change.reasons ? `restart: ${change.reasons.join(', ')} ${change.reasons.length === 1 ? 'changes' : 'change'}` : '';
+  const verb = change.action === 'create' || change.differences.some(({ key }) => key === 'state') ? 'start' : 'restart';
+  const reasons = change.reasons ? `${verb}: ${change.reasons.join(', ')} ${change.reasons.length === 1 ? 'changes' : 'change'}` : '';
   const rest = [reasons || details, change.irreversible ? c.red('cannot be undone') : ''].filter(Boolean).join('; ');
   const diff = change.diff === undefined ? '' : `\n${indent(colored(change.diff.trimEnd(), c), 6)}`;
   return `${sign} ${stepText(name)}${rest ? c.dim(`  ${rest}`) : ''}${diff}`;

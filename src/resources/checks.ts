@@ -12,6 +12,8 @@ interface Basics {
 /** A question about a role's health that a shell answers: exit code 0 means yes; what it prints says why not. Reads only. */
 export interface ShellCheck extends Basics {
   readonly via: 'shell';
+  /** Like a resource's. */
+  readonly slow?: boolean;
   readonly probe: (params: AnyParams) => Command;
 }
 
@@ -24,7 +26,7 @@ export interface ApiCheck extends Basics {
 export type Check = ShellCheck | ApiCheck;
 
 function defineCheck<const S extends ParamsSchema>(
-  check: Omit<Basics, 'params'> & { params: S; probe: (params: ParamsOf<S>) => Command },
+  check: Omit<Basics, 'params'> & { slow?: boolean; params: S; probe: (params: ParamsOf<S>) => Command },
 ): ShellCheck {
   return { ...check, via: 'shell', probe: check.probe as ShellCheck['probe'] };
 }
@@ -90,6 +92,7 @@ const unit = defineCheck({
 
 const run = defineCheck({
   type: 'run',
+  slow: true,
   summary: 'A shell command ends with exit code 0. It must change nothing.',
   nameParam: 'run',
   params: {

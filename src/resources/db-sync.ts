@@ -5,6 +5,7 @@ import { defineResource, type Found } from './define.ts';
 export const dbSync = defineResource({
   type: 'db-sync',
   summary: 'The database schema of a service, brought to the version of its installed programs. It cannot be taken back.',
+  slow: true,
   nameParam: 'service',
   scope: 'cluster',
   irreversible: () => true,

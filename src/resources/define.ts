@@ -112,6 +112,8 @@ interface ShellBasics<P> extends Common<P> {
   readonly phase?: 'sources' | 'packages';
   /** The params of one step that does what all of these do; they fit the same schema. */
   readonly merge?: (all: readonly P[]) => AnyParams;
+  /** Its probe starts a program that takes its time: it is run beside the others instead of among them. */
+  readonly slow?: boolean;
   /** Mends `change`; never looks. */
   readonly apply: (params: P, change: Change) => Command;
   /** Reads the content that is there now, for a diff. Asked only when the resource differs. */

@@ -57,12 +57,22 @@ const reader = `${library}
 // The last setting is replaced where it stands, others of the same key go. A new one goes behind its commented example
 // if there is one. Every other byte stays; `ended` is 0 when the file's last line has no newline.
 const writer = String.raw`${library}
+# Not before indented lines: they would become part of the new value.
+function behind(at,   i, s) {
+  for (i = at + 1; at >= 0 && i <= lines; i++) {
+    s = trim(text[i])
+    if (s ~ /^[#;]/) continue
+    if (s == "" || s ~ /^\[.*\]/ || !indent(text[i])) break
+    at = i
+  }
+  return at
+}
 function put(line, bare) { ORS = bare ? "" : "\n"; print line }
 function new() { put((last ? substr(text[last], 1, indent(text[last])) : "") setting) }
 BEGIN {
   getline path; getline section; getline key; getline ended; getline remove; getline setting
   load(path); find(section, key)
-  at = last ? last : example ? example : place
+  at = last ? last : behind(example ? example : place)
   if (remove) at = -2
   if (at == 0) new()
   for (i = 1; i <= lines; i++) {

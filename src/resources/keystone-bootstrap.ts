@@ -58,6 +58,7 @@ sys.exit(main())
 export const keystoneBootstrap = defineResource({
   type: 'keystone-bootstrap',
   summary: 'The administrator, with role and project, and Keystone’s own endpoints in the catalogue. Its tables and keys must be there.',
+  slow: true,
   nameParam: 'region',
   identity: () => 'keystone',
   scope: 'cluster',

@@ -19,7 +19,11 @@ export const keystoneProject = defineApiResource({
     additionalProperties: false,
     properties: {
       project: { type: 'string', minLength: 1, maxLength: 64, description: 'Its name.' },
-      description: { type: 'string', description: 'What people read about it.' },
+      description: {
+        type: 'string',
+        pattern: '^[\\u0000-\\uffff]*$',
+        description: 'What people read about it. Keystone’s tables cannot hold emoji.',
+      },
     },
   },
   desired: (p) => ({ enabled: true, ...(p.description === undefined ? {} : { description: p.description }) }),

@@ -31,7 +31,11 @@ export const keystoneService = defineApiResource({
     properties: {
       service: { type: 'string', minLength: 1, maxLength: 255, description: 'Its type, e.g. image: what clients look for.' },
       name: { type: 'string', minLength: 1, maxLength: 255, description: 'Its name, e.g. glance.' },
-      description: { type: 'string', description: 'What people read about it.' },
+      description: {
+        type: 'string',
+        pattern: '^[\\u0000-\\uffff]*$',
+        description: 'What people read about it. Keystone’s tables cannot hold emoji.',
+      },
       region: { type: 'string', minLength: 1, maxLength: 255, description: 'Region of the endpoints; it must be there.' },
       public: { type: 'string', pattern: '^https?://', description: 'Public URL.' },
       internal: { type: 'string', pattern: '^https?://', description: 'Internal URL.' },

@@ -42,8 +42,7 @@ export const mysqlUser = defineResource({
             privileges: {
               type: 'string',
               pattern: '^[A-Za-z, ]+$',
-              default: 'ALL',
-              description: 'ALL, or names with commas between them.',
+              description: 'ALL (when left out), or names with commas between them.',
             },
           },
         },

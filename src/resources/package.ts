@@ -118,7 +118,7 @@ exit 0`,
   },
   apply: (p, change) => {
     const differs = new Set(change.differences.map((difference) => difference.key));
-    const is = (word: string) => String(change.before?.[nameOf(word)] ?? '').replace(/, held$/, '');
+    const is = (word: string) => (change.before?.[nameOf(word)] as string | undefined)?.replace(/, held$/, '');
     const missing = words(p).filter((word) => differs.has(nameOf(word)) && is(word) !== (versionOf(word) ?? 'installed'));
     const hold = held(p).filter((name) => differs.has(name));
     const script = sh`

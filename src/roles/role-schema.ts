@@ -27,30 +27,26 @@ const watches = {
 };
 const within = { type: 'string', pattern: '^[1-9][0-9]*s$', description: 'How long to wait for it, e.g. 60s.' };
 
-/** What a step of each type may say in role.yaml, by type. */
-export const stepSchemas: ReadonlyMap<string, Record<string, unknown>> = new Map(
-  resourceTypes.map((resource) => [
-    resource.type,
+/** For editors, written to schemas/role.schema.json: a step is one of all types, with all that these say of their params. */
+export function editorSchema(): Record<string, unknown> {
+  const steps = resourceTypes.map((resource) =>
     entry(resource, {
       ...reserved,
       ...(resource.type === 'file' ? { template } : {}),
       ...(resource.type === 'service' ? { watches } : {}),
     }),
-  ]),
-);
-
-/** What a health check of each type may say in role.yaml, by type. */
-export const checkSchemas: ReadonlyMap<string, Record<string, unknown>> = new Map(
-  [...checks.values()].map((check) => [check.type, entry(check, { within })]),
-);
-
-/** For editors, written to schemas/role.schema.json: a step is one of all types. */
-export function editorSchema(): Record<string, unknown> {
-  return structure({ anyOf: [...stepSchemas.values()] }, { anyOf: [...checkSchemas.values()] });
+  );
+  return structure({ anyOf: steps }, { anyOf: [...checks.values()].map((check) => entry(check, { within })) });
 }
 
-/** Everything but the steps and checks: which type they are is said by their first key, which JSON Schema cannot see. */
-export const roleSchema = structure({ type: 'object', minProperties: 1 }, { type: 'object', minProperties: 1 });
+/**
+ * What a reader of roles needs: params are checked against their types once they are rendered. Which type a step is, its
+ * first key says, and that JSON Schema cannot see.
+ */
+export const roleSchema = structure(
+  { type: 'object', minProperties: 1, properties: { ...reserved, template, watches } },
+  { type: 'object', minProperties: 1, properties: { within } },
+);
 
 function structure(step: Record<string, unknown>, check: Record<string, unknown>): Record<string, unknown> {
   return {
@@ -125,13 +121,14 @@ function entry({ type, summary, params, nameParam }: Writable, extra: Readonly<R
 }
 
 /** What a step takes, or a text with a template in it that will give it. */
-function orTemplate({ default: _, ...schema }: ValueSchema): Record<string, unknown> {
-  if (schema.type === 'string' && !schema.enum)
-    return { type: 'string', ...(schema.description ? { description: schema.description } : {}) };
-  return { description: schema.description, anyOf: [bare(schema), { type: 'string', pattern: '\\{\\{' }] };
+function orTemplate(schema: ValueSchema): Record<string, unknown> {
+  const { description } = schema;
+  if (schema.type === 'string' && !schema.enum) return { type: 'string', ...(description === undefined ? {} : { description }) };
+  return { description, anyOf: [bare(schema), { type: 'string', pattern: '\\{\\{' }] };
 }
 
 // Items of lists may hold templates, so their texts are checked once they are rendered.
-function bare({ description: _, default: __, ...schema }: ValueSchema): Record<string, unknown> {
-  return { ...schema, ...(schema.items ? { items: orTemplate(schema.items) } : {}) };
+function bare(schema: ValueSchema): Record<string, unknown> {
+  const kept = Object.entries(schema).filter(([keyword]) => keyword !== 'description' && keyword !== 'default');
+  return { ...Object.fromEntries(kept), ...(schema.items ? { items: orTemplate(schema.items) } : {}) };
 }

@@ -3,8 +3,10 @@ import { join } from 'node:path';
 import { nearest, type Place, type Problem } from '../base/problem.ts';
 import { readDocument, type Document } from '../document/document.ts';
 import { checkSchema, faultsOf, prepareSchema, type Checker } from '../document/check.ts';
+import { checks } from '../resources/checks.ts';
 import type { ValueSchema } from '../resources/define.ts';
-import { checkSchemas, roleSchema, stepSchemas } from './role-schema.ts';
+import { resourceTypes } from '../resources/index.ts';
+import { roleSchema } from './role-schema.ts';
 import { compile, TemplateError, type Template } from './template.ts';
 
 /** What runs on hosts of some kinds to make them one part of a cloud: pure data, read from a directory. */
@@ -98,8 +100,7 @@ interface RoleDocument {
 function readRole(directory: string): { role?: Role; problems: readonly Problem[] } {
   const document = readDocument(join(directory, 'role.yaml'));
   const problems = [...document.problems, ...(document.value === undefined ? [] : checkSchema(checker, document))];
-  if (problems.length === 0)
-    problems.push(...checkEntries(document, 'steps', stepSchemas), ...checkEntries(document, 'health', checkSchemas));
+  if (problems.length === 0) problems.push(...unknownTypes(document, 'steps', stepTypes), ...unknownTypes(document, 'health', checks));
   const params = readParams(directory);
   problems.push(...params.problems);
   if (problems.length > 0) return { problems };
@@ -138,18 +139,14 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
 }
 
 const checker = prepareSchema(roleSchema);
-const checkers = new Map<Record<string, unknown>, Checker>();
+const stepTypes: ReadonlyMap<string, unknown> = new Map(resourceTypes.map(({ type }) => [type, type]));
 
-/** Checks each step or health check against what its type, its first key, allows. */
-function checkEntries(document: Document, list: 'steps' | 'health', schemas: ReadonlyMap<string, Record<string, unknown>>): Problem[] {
+/** Steps or health checks whose first key is no type. */
+function unknownTypes(document: Document, list: 'steps' | 'health', types: ReadonlyMap<string, unknown>): Problem[] {
   const entries = (document.value as RoleDocument)[list] ?? [];
   return entries.flatMap((each, i) => {
     const type = Object.keys(each)[0]!;
-    const schema = schemas.get(type);
-    if (!schema) return [unknownType(document, [list, i, type], type, schemas.keys())];
-    let known = checkers.get(schema);
-    if (!known) checkers.set(schema, (known = prepareSchema(schema)));
-    return checkSchema(known, document, [list, i]);
+    return types.has(type) ? [] : [unknownType(document, [list, i, type], type, types.keys())];
   });
 }
 

@@ -2,6 +2,14 @@ import { Unreachable } from '../base/shell.ts';
 import type { Ending } from './channel.ts';
 import type { Sudo } from './target.ts';
 
+/** Words that came from a host, made fit for a terminal: printable ASCII, at most 200 characters. */
+export function plain(text: string): string {
+  return text
+    .replaceAll(/[^\x20-\x7e]+/g, ' ')
+    .trim()
+    .slice(0, 200);
+}
+
 /** A login that is to become a root shell. */
 export interface Attempt {
   readonly host: string;
@@ -64,7 +72,7 @@ function sentence(options: Attempt, heard: Heard, why: Why): Sentence {
   if (why.error !== undefined && why.code === undefined) {
     return {
       reason: /open failed|unable to exec/i.test(why.error) ? 'no-shell' : 'lost',
-      message: `The login works, but no shell can be had: ${why.error}`,
+      message: `The login works, but no shell can be had: ${plain(why.error)}`,
       hint: 'Look at the journal of sshd on the host (MaxSessions, ForceCommand, restrictions in authorized_keys).',
     };
   }
@@ -123,11 +131,8 @@ function askedElse(said: string): Sentence {
 }
 
 function lastLine({ out, err }: Heard): string {
-  const lines = (text: string) => text.trim().split('\n').at(-1) ?? '';
-  return (lines(err) || lines(out))
-    .replaceAll(/[^\x20-\x7e]+/g, ' ')
-    .trim()
-    .slice(0, 200);
+  const last = (text: string) => text.trim().split('\n').at(-1) ?? '';
+  return plain(last(err) || last(out));
 }
 
 /** Where a connection was meant to go, as messages name it. */
@@ -209,11 +214,11 @@ export function sshFailure(to: Destination, error: SshError, offered: readonly s
   if (error.level === 'client-authentication') return authFailure(to, offered, []);
   if (/no matching/i.test(error.message)) {
     const hint = 'ssh2 has no post-quantum key exchange: let sshd accept curve25519-sha256 and aes128-gcm@openssh.com too.';
-    return new Unreachable(to.host, 'protocol', `${to.host} and Cellwise have no cipher in common: ${error.message}`, hint);
+    return new Unreachable(to.host, 'protocol', `${to.host} and Cellwise have no cipher in common: ${plain(error.message)}`, hint);
   }
   // ssh2 tells a server's refusal to go on after too many keys by sshd's own words.
   if (/too many authentication/i.test(error.message)) return authFailure(to, offered, []);
-  const message = `${to.host} does not speak SSH as it should (${to.address} port ${to.port}): ${error.message.slice(0, 200)}`;
+  const message = `${to.host} does not speak SSH as it should (${to.address} port ${to.port}): ${plain(error.message)}`;
   return new Unreachable(to.host, 'protocol', message, 'Is the port right, and is what listens there an sshd?');
 }
 

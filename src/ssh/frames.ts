@@ -140,7 +140,8 @@ export class Decoder {
 
 function parseHeader(line: string, start: string, limits: Limits): Header {
   const match = /^(\d{1,9}) (\d{1,3}|gone) (\d{1,9}) (\d{1,9}) (\d{1,15}) (\d{1,15})$/.exec(line.slice(start.length));
-  if (!line.startsWith(start) || match === null) throw new Garbled(`its answer has no proper header: ${JSON.stringify(line.slice(0, 80))}`);
+  if (!line.startsWith(start) || match === null)
+    throw new Garbled(`its answer has no proper header: ${JSON.stringify(line.slice(0, 80).replaceAll(/[^\x20-\x7e]/g, '?'))}`);
   const [id, code, out, err, outTotal, errTotal] = match.slice(1).map(Number) as [number, number, number, number, number, number];
   if (code > 255) throw new Garbled(`its answer has the exit code ${code}`);
   if (out > limits.maxOut || err > limits.maxErr) throw new Garbled(`its answer is too long: ${out + err} bytes`);

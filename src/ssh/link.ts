@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Unreachable, type HostFacts } from '../base/shell.ts';
 import type { Channel, Ending, Transport } from './channel.ts';
-import { loginFailure, type Attempt, type Heard } from './failures.ts';
+import { loginFailure, plain, type Attempt, type Heard } from './failures.ts';
 import { Decoder, Garbled, type Answer } from './frames.ts';
 import { loopText, startCommand, type LoopSettings } from './loop.ts';
 
@@ -186,7 +186,7 @@ class Opening implements Link {
     const [uid = '', ...why] = text.split(' ');
     if (this.#options.root && uid !== '0') this.#fail(loginFailure(this.#options, this.#heard, 'not-root'));
     else {
-      const message = `The login to ${this.#options.host} works, but its shell can do nothing: ${why.join(' ')}`;
+      const message = `The login to ${this.#options.host} works, but its shell can do nothing: ${plain(why.join(' '))}`;
       this.#fail(new Unreachable(this.#options.host, 'no-shell', message, 'Is /run full, or mounted read-only?'));
     }
   }
@@ -234,19 +234,19 @@ function tail(text: string): string {
 }
 
 function lostShell(host: string, ending: Ending, said: string): Unreachable {
-  const words = said.trim().split('\n').at(-1) ?? '';
-  const why = ending.error ?? (words === '' ? 'its shell ended' : `its shell ended: ${words.slice(0, 200)}`);
+  const last = plain(said.trim().split('\n').at(-1) ?? '');
+  const why = ending.error === undefined ? (last === '' ? 'its shell ended' : `its shell ended: ${last}`) : plain(ending.error);
   return new Unreachable(host, 'lost', `The connection to ${host} was lost: ${why}`);
 }
 
 /** The greeting's lines: uid, hostname, boot id, clock, and os-release. Whatever is missing is empty. */
-export function parseGreeting(text: string): { uid: number; facts: HostFacts } {
+function parseGreeting(text: string): { uid: number; facts: HostFacts } {
   const [uid = '', hostname = '', bootId = '', clock = '', ...release] = text.split('\n');
   const os = parseRelease(release);
   const facts: HostFacts = {
-    hostname,
+    hostname: plain(hostname),
     os: { id: os['ID'] ?? '', like: words(os['ID_LIKE']), version: os['VERSION_ID'] ?? '', codename: os['VERSION_CODENAME'] ?? '' },
-    bootId,
+    bootId: plain(bootId),
     clock: Math.round(Number.parseFloat(clock) * 1000) || 0,
   };
   return { uid: uid === '' ? Number.NaN : Number(uid), facts };
@@ -259,7 +259,7 @@ function words(text: string | undefined): string[] {
 function parseRelease(lines: readonly string[]): Partial<Record<string, string>> {
   const pairs = lines.flatMap((line) => {
     const match = /^([A-Z_]+)=(["']?)(.*)\2\s*$/.exec(line);
-    return match === null ? [] : [[match[1]!, match[3]!.replaceAll(/\\(.)/g, '$1')]];
+    return match === null ? [] : [[match[1]!, plain(match[3]!).replaceAll(/\\(.)/g, '$1')]];
   });
   return Object.fromEntries(pairs) as Partial<Record<string, string>>;
 }

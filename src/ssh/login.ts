@@ -1,7 +1,7 @@
 import type { Duplex } from 'node:stream';
 import ssh2, { type ConnectConfig, type ServerHostKeyAlgorithm } from 'ssh2';
 import { Unreachable } from '../base/shell.ts';
-import { authFailure, droppedEarly, sshFailure, type Destination, type SshError } from './failures.ts';
+import { authFailure, droppedEarly, plain, sshFailure, type Destination, type SshError } from './failures.ts';
 import { algorithmOrder, hostNames, judge, sha256, wireKey, type HostKey, type KnownHosts, type Verdict } from './host-keys.ts';
 import type { Offers } from './identities.ts';
 import { SshTransport } from './ssh-transport.ts';
@@ -90,7 +90,7 @@ class Login {
         const offer = this.#queue.shift();
         if (partial) this.problems.push('the key is accepted, but a second factor is asked for');
         if (offer === undefined || partial || (Array.isArray(left) && !left.includes('publickey'))) {
-          if (Array.isArray(left) && !left.includes('publickey')) this.problems.push(`sshd allows only ${left.join(', ')}`);
+          if (Array.isArray(left) && !left.includes('publickey')) this.problems.push(`sshd allows only ${plain(left.join(', '))}`);
           // ssh2 takes `false` for an end, which its types leave out.
           (next as (method: unknown) => void)(false);
           return;

@@ -5,6 +5,7 @@ import type { Command, Output } from '../base/command.ts';
 import { reveal } from '../base/secret.ts';
 import { Unreachable, type Holder, type HostFacts, type Shell } from '../base/shell.ts';
 import type { Transport } from './channel.ts';
+import { plain } from './failures.ts';
 import { beatFrame, byeFrame, doneFrame, findFrame, jobFrame, takeFrame, type Answer } from './frames.ts';
 import { openLink, type Link, type LinkOptions } from './link.ts';
 
@@ -466,7 +467,7 @@ function readHolder(text: string): Holder {
     const found: unknown = JSON.parse(text);
     const part = (key: keyof Holder) => {
       const value = typeof found === 'object' && found !== null ? (found as Record<string, unknown>)[key] : undefined;
-      return typeof value === 'string' ? value.slice(0, 200) : 'unknown';
+      return typeof value === 'string' ? plain(value) : 'unknown';
     };
     return { run: part('run'), who: part('who'), what: part('what'), since: part('since') };
   } catch {

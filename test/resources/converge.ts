@@ -21,17 +21,20 @@ export function resource(type: string, params: AnyParams): { type: Shelled | Ser
   return { type: found, params: { ...Object.fromEntries(defaults.map(([name, schema]) => [name, schema.default])), ...params } };
 }
 
-/** Runs commands as root in a container. Script and input go by the same standard input, one behind the other. */
+/** Runs commands as root in a container. */
 export function runIn(container: string): Run {
-  return (command) => {
-    const script = Buffer.from(command.script);
-    const runner = `s=$(mktemp) && head -c ${script.length} >"$s" && timeout ${command.timeout ?? 120} sh "$s"; r=$?; rm -f "$s"; exit $r`;
-    return pipe('docker', ['exec', '-i', container, 'sh', '-c', runner], Buffer.concat([script, bytes(command.stdin)]));
-  };
+  return (command) => runBy('docker', ['exec', '-i', container, 'sh', '-c'], command);
 }
 
 /** Runs commands here, as whoever runs the tests. */
-export const runHere: Run = (command) => pipe('sh', ['-c', command.script], bytes(command.stdin));
+export const runHere: Run = (command) => runBy('sh', ['-c'], command);
+
+// Script and input go by the same standard input, one behind the other: a script may be longer than an argument can be.
+function runBy(program: string, args: readonly string[], command: Command): Promise<Output> {
+  const script = Buffer.from(command.script);
+  const runner = `s=$(mktemp) && head -c ${script.length} >"$s" && timeout ${command.timeout ?? 120} sh "$s"; r=$?; rm -f "$s"; exit $r`;
+  return pipe(program, [...args, runner], Buffer.concat([script, bytes(command.stdin)]));
+}
 
 function pipe(program: string, args: readonly string[], input: Uint8Array): Promise<Output> {
   return new Promise((resolve, reject) => {
@@ -91,7 +94,7 @@ export function keystone(address: string, password: string): Send {
   let token: string | undefined;
   const exchange = (asked: ApiRequest, headers: Record<string, string>): Promise<{ answer: ApiAnswer; token: string | undefined }> =>
     new Promise((resolve, reject) => {
-      const outgoing = request({ host: address, port: 5000, method: asked.method, path: asked.path, headers }, (incoming) => {
+      const outgoing = request({ agent: false, host: address, port: 5000, method: asked.method, path: asked.path, headers }, (incoming) => {
         const chunks: Buffer[] = [];
         incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
         incoming.on('end', () => {

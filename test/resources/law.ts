@@ -1,6 +1,7 @@
 // The law of every step type as data: what is applied, what somebody then does by hand, and what of it is mended.
 import { Secret } from '../../src/base/secret.ts';
 import type { AnyParams } from '../../src/resources/define.ts';
+import { forget } from '../../src/resources/service.ts';
 
 export interface Law {
   readonly type: string;
@@ -172,7 +173,7 @@ export const bare: readonly Law[] = [
     prepare: 'systemctl show -P MainPID law >/tmp/pid',
     params: { unit: 'law.service', digest: 'bb22' },
     first: 'differs',
-    tamper: 'rm /var/lib/cellwise/units/law.service',
+    tamper: forget('law').script,
     mends: ['loaded'],
     then: 'test "$(systemctl show -P MainPID law)" != "$(cat /tmp/pid)"',
   },
@@ -184,7 +185,13 @@ export const bare: readonly Law[] = [
     refuses: 'the reason',
     then: 'test ! -e /var/lib/cellwise/units/broken.service',
   },
-  { type: 'service', prepare: 'systemctl mask -q broken', params: { unit: 'broken' }, first: 'differs', refuses: 'is masked' },
+  {
+    type: 'service',
+    prepare: 'ln -s /dev/null /etc/systemd/system/never.service',
+    params: { unit: 'never' },
+    first: 'differs',
+    refuses: 'is masked',
+  },
   { type: 'service', params: { unit: 'no-such' }, refuses: 'There is no unit' },
   {
     type: 'service',
@@ -395,7 +402,7 @@ SQL`,
     mends: ['password', 'urls'],
   },
   { type: 'service', params: { unit: 'keystone', digest: 'e1' }, first: 'differs' },
-  { type: 'keystone-project', params: { project: 'serviçe & <x>', description: nasty } },
+  { type: 'keystone-project', params: { project: 'serviçe & <x>', description: nasty.replace('😀', '') } },
   {
     type: 'keystone-project',
     params: { project: 'service' },

@@ -1,4 +1,5 @@
-import { chmodSync, writeFileSync } from 'node:fs';
+import { execFileSync, spawn } from 'node:child_process';
+import { chmodSync, existsSync, writeFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { ServerChannel } from 'ssh2';
 import { afterAll, describe, expect, test } from 'vitest';
@@ -243,6 +244,28 @@ describe('keys', () => {
     expect((await failure({ ...target, agent: '/nonexistent/agent', identities: [] })).message).toMatch(
       /the agent at \/nonexistent\/agent does not answer/,
     );
+  });
+
+  test.runIf(existsSync('/usr/bin/ssh-agent'))('that an agent has are offered one by one, the named one first', async () => {
+    const [first, second] = [newKey('agent-first'), newKey('agent-second')];
+    const socket = `${first.path}.sock`;
+    const agent = spawn('ssh-agent', ['-D', '-a', socket], { stdio: 'ignore' });
+    try {
+      while (!existsSync(socket)) await delay(20);
+      execFileSync('ssh-add', [first.path, second.path], { env: { ...process.env, SSH_AUTH_SOCK: socket }, stdio: 'ignore' });
+      const { target } = await server({ accepts: [] });
+      const { name, address, port, hostKeys } = target;
+      const all = await failure({ name, address, port, hostKeys, agent: socket });
+      expect(all.message).toMatch(/refuses the keys SHA256:\S+ \(agent: agent-first\), SHA256:\S+ \(agent: agent-second\)/);
+      const named = await failure({ ...target, agent: socket, identities: [second.path] });
+      expect(named.message).toMatch(/refuses the keys SHA256:\S+ \(agent: agent-second\) for/);
+      const { target: willing } = await server({ accepts: [second] });
+      const taken = connect({ ...willing, agent: socket, identities: [second.path] }, { ...quick, base: newBase() });
+      if (isRoot) await (await taken).close();
+      else await expect(taken).rejects.toMatchObject({ reason: 'not-root' });
+    } finally {
+      agent.kill();
+    }
   });
 
   test('that are pinned wrongly are a mistake in the inventory', async () => {

@@ -1,12 +1,13 @@
 // A transport whose hosts are child processes of this machine: the loop runs in a real shell, without SSH and without root.
 import { spawn, type ChildProcess } from 'node:child_process';
-import { existsSync, mkdtempSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { afterAll } from 'vitest';
 import type { Channel, Ending, Transport } from '../../src/ssh/channel.ts';
 import { TransportShell, type ShellOptions } from '../../src/ssh/shell.ts';
 
-export const busybox = ['/bin/busybox', '/usr/bin/busybox', '/tmp/bb/bin/busybox'].find((path) => existsSync(path));
+export const busybox = ['/bin/busybox', '/usr/bin/busybox'].find((path) => existsSync(path));
 
 /** Shells that are here, as what starts them: sh -c … */
 export const shells: readonly (readonly [name: string, argv: readonly string[]])[] = [
@@ -15,9 +16,16 @@ export const shells: readonly (readonly [name: string, argv: readonly string[]])
   ...(busybox ? [['busybox ash', [busybox, 'ash']] as const] : []),
 ];
 
-/** A directory in which runs and the lock live, on a tmpfs where there is one. */
+const bases: string[] = [];
+afterAll(() => {
+  for (const base of bases) rmSync(base, { recursive: true, force: true });
+});
+
+/** A directory in which runs and the lock live, on a tmpfs where there is one. Gone when the tests are. */
 export function newBase(): string {
-  return join(mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'cellwise-test-')), 'base');
+  const parent = mkdtempSync(join(existsSync('/dev/shm') ? '/dev/shm' : tmpdir(), 'cellwise-test-'));
+  bases.push(parent);
+  return join(parent, 'base');
 }
 
 export interface LocalTransport extends Transport {

@@ -1,13 +1,17 @@
 // SSH servers inside the test's process: obliging ones, which run commands in a shell of this machine, and hostile ones.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2, { type ServerChannel } from 'ssh2';
+import { afterAll } from 'vitest';
 import type { SshTarget } from '../../src/ssh/connect.ts';
 
 const dir = mkdtempSync(join(tmpdir(), 'cellwise-ssh-'));
+afterAll(() => {
+  rmSync(dir, { recursive: true, force: true });
+});
 
 export interface TestKey {
   readonly path: string;
