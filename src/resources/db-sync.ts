@@ -1,47 +1,93 @@
 import { type Command, sh, withTimeout } from '../base/command.ts';
 import { defineResource, type Found } from './define.ts';
 
-/** The tables of a service at the version of its programs. Migrations go one way only. */
+const records = '/var/lib/cellwise/db-sync';
+
+/**
+ * The tables of a service at the version of its programs. Migrations go one way only.
+ *
+ * Asking the service itself (`db_sync --check`) costs seconds of Python a look. So the version of its programs and that of
+ * its tables are recorded on the host once a migration has gone well, and as long as neither is another one, nothing is
+ * due. A database that is lost or restored from a backup, and programs that are upgraded, are both seen.
+ */
 export const dbSync = defineResource({
   type: 'db-sync',
   summary: 'The database schema of a service, brought to the version of its installed programs. It cannot be taken back.',
-  slow: true,
   nameParam: 'service',
   scope: 'cluster',
   irreversible: () => true,
   params: {
     type: 'object',
-    required: ['service', 'command', 'check'],
+    required: ['service', 'command', 'package'],
     additionalProperties: false,
     properties: {
-      service: { type: 'string', minLength: 1, description: 'The service.' },
-      command: { type: 'string', minLength: 1, description: 'Shell command that migrates, e.g. keystone-manage db_sync.' },
-      check: {
+      service: { type: 'string', pattern: '^[a-z][a-z0-9_-]*$', description: 'The service.' },
+      command: {
         type: 'string',
         minLength: 1,
-        description: 'Shell command that tells whether there is something to do; exit code 0: no. It must change nothing.',
+        description: 'Shell command that migrates, e.g. keystone-manage db_sync. Run once too often it changes nothing.',
       },
-      due: {
+      package: {
+        type: 'string',
+        pattern: '^[a-z0-9][a-z0-9.+-]*$',
+        description: 'The package that brings the migrations, e.g. python3-keystone.',
+      },
+      databases: {
         type: 'array',
-        items: { type: 'integer', minimum: 1, maximum: 255 },
-        default: [2, 3, 4],
-        description: 'Exit codes of the check that mean: yes. Any other one means that it cannot be told.',
+        minItems: 1,
+        items: { type: 'string', minLength: 1 },
+        description: 'Its databases in MariaDB, on this host; one of the service’s name when left out.',
       },
-      user: { type: 'string', description: 'Who runs both; the user of the service’s name when left out.' },
+      user: { type: 'string', description: 'Who runs the command; the user of the service’s name when left out.' },
       timeout: { type: 'integer', minimum: 1, default: 1800, description: 'Seconds.' },
     },
   },
   desired: () => ({ synced: true }),
-  probe: (p) => withTimeout(sh`${as(p, p.check)} </dev/null`, 120),
-  parse: (output, p): Found => {
-    if (output.code === 0) return { synced: true };
-    if (p.due.includes(output.code)) return { synced: false };
-    const said = output.err.toString().trim().split('\n').at(-1) ?? '';
-    return { unknown: said === '' ? `its check ended with ${output.code}` : `its check ended with ${output.code}: ${said.slice(0, 300)}` };
+  probe: (p) => sh`
+${versions(p)}
+versions || exit
+[ "$now" = "$(cat ${`${records}/${p.service}`} 2>/dev/null)" ] && echo same || echo other`,
+  parse: (output): Found => {
+    const said = output.out.toString().trim();
+    if (output.code === 0) return { synced: said === 'same' };
+    return { unknown: output.err.toString().trim().split('\n').at(-1) ?? `exit code ${output.code}` };
   },
-  apply: (p) => withTimeout(sh`${as(p, p.command)} </dev/null`, p.timeout),
+  apply: (p) =>
+    withTimeout(
+      sh`
+${versions(p)}
+( cd / && exec runuser -u ${p.user ?? p.service} -- sh -c ${p.command} ) </dev/null || exit
+versions || exit
+umask 077
+mkdir -p -- ${records} || exit
+printf %s "$now" >${`${records}/${p.service}.new`} && sync -d -- ${`${records}/${p.service}.new`} && mv -fT -- ${`${records}/${p.service}.new`} ${`${records}/${p.service}`}`,
+      p.timeout,
+    ),
 });
 
-function as(p: { readonly service: string; readonly user?: string }, script: string): Command {
-  return sh`( cd / && exec runuser -u ${p.user ?? p.service} -- sh -c ${script} )`;
+interface Versions {
+  readonly service: string;
+  readonly package: string;
+  readonly databases?: readonly string[];
+}
+
+/** Defines the shell function that puts the version of the programs and of the tables into `now`. */
+function versions(p: Versions): Command {
+  const rows = (p.databases ?? [p.service]).map(
+    (name) => `SELECT version_num FROM \`${name.replaceAll('`', '``')}\`.alembic_version ORDER BY 1;`,
+  );
+  // No table of versions (error 1146) is a database that was never migrated; any other error is one.
+  return sh`
+versions() {
+  command -v mariadb >/dev/null || { echo 'MariaDB is not installed on this host' >&2; return 1; }
+  programs=$(dpkg-query -W -f '\${db:Status-Status} \${Version}' -- ${p.package} 2>/dev/null)
+  case $programs in 'installed '*) ;; *) printf '%s is not installed\n' ${p.package} >&2; return 1 ;; esac
+  tables=$(printf %s ${rows.join('\n')} | mariadb -NB --connect-timeout=10 2>&1)
+  case $? in
+  0) ;;
+  *) case $tables in *'ERROR 1146 '*) tables=none ;; *) printf '%s\n' "$tables" >&2; return 1 ;; esac ;;
+  esac
+  now="$programs
+$tables"
+}`;
 }

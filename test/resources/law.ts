@@ -372,8 +372,10 @@ SQL`,
   },
   {
     type: 'db-sync',
-    params: { service: 'keystone', command: 'keystone-manage db_sync', check: 'keystone-manage db_sync --check' },
+    params: { service: 'keystone', command: 'keystone-manage db_sync', package: 'python3-keystone' },
     first: 'differs',
+    tamper: 'rm /var/lib/cellwise/db-sync/keystone',
+    mends: ['synced'],
   },
   {
     type: 'command',
