@@ -27,7 +27,16 @@ export function tell(error: unknown, json: boolean): number {
     process.stderr.write(`${c.red('error')} ${error.message}${error.hint === undefined ? '' : `\n  ${c.cyan('hint')} ${error.hint}`}\n`);
     return exits.unreachable;
   }
+  if (isFileError(error)) {
+    process.stderr.write(`${c.red('error')} ${error.path} cannot be used: ${error.message.replace(/, \w+ '.*$/, '')}\n`);
+    return exits.invalid;
+  }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
   process.stderr.write(`${c.red('bug')} Cellwise did not expect this; please report it:\n${text}\n`);
   return exits.failed;
+}
+
+/** What the file system refused: the disk is full, a directory is missing, permission is denied. */
+function isFileError(error: unknown): error is NodeJS.ErrnoException & { readonly path: string } {
+  return error instanceof Error && 'syscall' in error && 'path' in error && typeof error.path === 'string';
 }

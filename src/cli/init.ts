@@ -11,7 +11,8 @@ export function init([directory = '.']: readonly string[], options: Options): Pr
     throw new Invalid([{ code: 'file-exists', message: `${file} is there already`, hint: 'Give another directory, or move it away.' }]);
   const text = readFileSync(new URL('../../examples/start.yaml', import.meta.url), 'utf8');
   const schema = new URL('../../schemas/inventory.schema.json', import.meta.url).pathname;
-  mkdirSync(directory, { recursive: true });
+  // Not recursive: below /proc, Node's recursive mkdir never ends.
+  if (!existsSync(directory)) mkdirSync(directory);
   writeFileSync(file, text.replace('$schema=../schemas/inventory.schema.json', `$schema=${schema}`));
   openOutput(options, 'init').say(`Wrote ${file}. Edit it, then: cellwise validate -i ${file}`);
   return Promise.resolve(exits.done);

@@ -13,9 +13,9 @@ export const small = `  ctl1: {address: 10.77.0.11, kind: controller}
   cmp[1-2]: {address: 10.77.0.21, kind: compute}
 `;
 
-/** An inventory of these hosts; `more` is other sections of it. */
-export function inventoryOf(hosts: string, more = ''): Inventory {
-  const text = `cloud: {name: lab, release: "2025.1"}
+/** An inventory of these hosts; `more` is other sections of it, `cloud` more of its first. */
+export function inventoryOf(hosts: string, more = '', cloud = ''): Inventory {
+  const text = `cloud: {name: lab, release: "2025.1"${cloud}}
 networks: {management: {cidr: 10.0.0.0/8}, data: {cidr: 192.168.0.0/16}}
 ${more}hosts:
 ${hosts}`;

@@ -1,0 +1,111 @@
+import { describe, expect, it } from 'vitest';
+import { Secret } from '../../src/base/secret.ts';
+import { resolveParams } from '../../src/plan/context.ts';
+import { checkParams } from '../../src/plan/params.ts';
+import { inventoryOf, rolesOf, secretsOf, small } from './clouds.ts';
+
+const roles = rolesOf({
+  db: {
+    params: {
+      port: { type: 'integer', default: 3306, minimum: 1 },
+      size: { type: 'string', enum: ['small', 'large'], default: 'small' },
+      servers: { type: 'array', items: { type: 'string' } },
+      extra: { type: 'boolean', default: false },
+      password: { type: 'string', format: 'secret' },
+    },
+  },
+  web: {},
+});
+
+describe('params of an inventory', () => {
+  // The first line of `params:` is line 3 of the text.
+  it.each<[string, more: string, hosts: string, expected: readonly string[], hint?: string]>([
+    ['all is well', 'params:\n  db: {port: 1, size: large, servers: [a], extra: true, password: {secret: mine}}\n', small, []],
+    ['an unknown role', 'params:\n  dbb: {port: 1}\n', small, ['unknown-role 4:3'], 'Did you mean "db"?'],
+    ['an unknown role that is like none', 'params:\n  glance: {port: 1}\n', small, ['unknown-role 4:3'], 'Roles are db, web.'],
+    ['an unknown param', 'params:\n  db: {prt: 1}\n', small, ['unknown-key 4:8'], 'Did you mean "port"?'],
+    ['a param of a role that has none', 'params:\n  web: {port: 1}\n', small, ['unknown-key 4:9']],
+    ['a wrong type', 'params:\n  db: {port: "1"}\n', small, ['wrong-type 4:14']],
+    ['a number that is too small', 'params:\n  db: {port: 0}\n', small, ['bad-value|wrong-type 4:14']],
+    ['a value that is none of those allowed', 'params:\n  db: {size: smal}\n', small, ['bad-value 4:14'], 'Did you mean "small"?'],
+    ['an item of the wrong type', 'params:\n  db: {servers: [a, 1]}\n', small, ['wrong-type 4:21']],
+    ['a secret in clear text', 'params:\n  db: {password: hunter2}\n', small, ['secret-in-clear 4:18']],
+    ['a secret that is a number', 'params:\n  db: {password: 12345}\n', small, ['secret-in-clear 4:8']],
+    ['a secret that is no name', 'params:\n  db: {password: {secret: 5}}\n', small, ['wrong-type 4:27']],
+    ['what every object has', 'params:\n  db: {constructor: 1}\n', small, ['unknown-key 4:8']],
+    ['a role called as what every object has', 'params:\n  constructor: {}\n', small, ['unknown-role 4:3']],
+    [
+      'all levels at once',
+      'params:\n  db: {prt: 1}\ncells:\n  cell1: {params: {dbb: {}}}\nkinds:\n  compute: {params: {db: {port: x}}}\n',
+      '  ctl1: {address: 10.77.0.11, kind: controller, params: {db: {password: hunter2}}}\n  cmp[1-9]: {address: 10.77.0.21, kind: compute}\n',
+      ['secret-in-clear 10:73', 'unknown-key 4:8', 'unknown-role 6:20', 'wrong-type 8:33'],
+    ],
+  ])('%s', (_, more, hosts, expected, hint) => {
+    const problems = checkParams(inventoryOf(hosts, more), roles);
+    const told = problems.map(({ code, place }) => `${code} ${place!.line}:${place!.column}`).toSorted();
+    expect(told).toHaveLength(expected.length);
+    expected.forEach((each, i) => {
+      expect(told[i]).toMatch(new RegExp(`^(${each.replace(/ .*/, '')}) ${each.replace(/.* /, '')}$`));
+    });
+    expect(JSON.stringify(problems.map(({ message, hint: told }) => [message, told]))).not.toContain('hunter2');
+    if (hint !== undefined) expect(problems.map((problem) => problem.hint)).toContain(hint);
+  });
+});
+
+describe('the nearer level wins', () => {
+  const all = {
+    cloud: 'params: {db: {port: 1}}\n',
+    cell: 'cells: {cell1: {params: {db: {port: 2}}}}\n',
+    kind: 'kinds: {compute: {params: {db: {port: 3}}}, storage: {params: {db: {port: 4}}}}\n',
+  };
+  const hosts = (params = '', kind = 'compute') =>
+    `  ctl1: {address: 10.77.0.11, kind: controller}\n  cmp1: {address: 10.77.0.21, kind: ${kind}${params}}\n`;
+  const own = ', params: {db: {port: 5}}';
+
+  it.each<[string, string, string, value: unknown, level: string]>([
+    ['nothing said', '', hosts(), 3306, 'default'],
+    ['the cloud', all.cloud, hosts(), 1, 'cloud'],
+    ['the cell', all.cloud + all.cell, hosts(), 2, 'cell cell1'],
+    ['the kind', all.cloud + all.cell + all.kind, hosts(), 3, 'kind compute'],
+    ['the later of two kinds', all.cloud + all.kind, hosts('', '[compute, storage]'), 4, 'kind storage'],
+    ['the host', all.cloud + all.cell + all.kind, hosts(own), 5, 'host cmp1'],
+    ['the host alone', '', hosts(own), 5, 'host cmp1'],
+  ])('%s', (_, more, text, value, level) => {
+    const inventory = inventoryOf(text, more);
+    const host = inventory.hosts.find(({ name }) => name === 'cmp1')!;
+    expect(resolveParams(inventory, roles.get('db')!, host, secretsOf())['port']).toEqual({ value, level });
+    // A controller is in no cell and of another kind: it knows of the cloud's only.
+    const first = resolveParams(inventory, roles.get('db')!, inventory.hosts[0]!, secretsOf())['port']!;
+    expect(first.level).toBe(more.includes('params: {db: {port: 1}}') ? 'cloud' : 'default');
+  });
+
+  it('each param comes from its own level', () => {
+    const inventory = inventoryOf(hosts(', params: {db: {size: large, extra: false}}'), all.cloud);
+    const resolved = resolveParams(inventory, roles.get('db')!, inventory.hosts[1]!, secretsOf());
+    expect(Object.fromEntries(Object.entries(resolved).map(([name, { level }]) => [name, level]))).toEqual({
+      port: 'cloud',
+      size: 'host cmp1',
+      servers: 'default',
+      extra: 'host cmp1',
+      password: 'generated',
+    });
+    expect(resolved['extra']!.value).toBe(false);
+    expect(resolved['servers']!.value).toBeUndefined();
+  });
+
+  it.each([
+    ['made, under its own name', '', 'db.password', 'generated'],
+    ['named by the inventory', 'params: {db: {password: {secret: shared}}}\n', 'shared', 'cloud'],
+  ])('a secret is %s', (_, more, name, level) => {
+    const inventory = inventoryOf(hosts(), more);
+    const asked: string[] = [];
+    const { password } = resolveParams(inventory, roles.get('db')!, inventory.hosts[1]!, (wanted) => {
+      asked.push(wanted);
+      return Secret.of(wanted, 'canary');
+    });
+    expect(asked).toEqual([name]);
+    expect(password!.level).toBe(level);
+    expect((password!.value as Secret).reveal()).toBe('canary');
+    expect(JSON.stringify(password)).not.toContain('canary');
+  });
+});
