@@ -5,7 +5,7 @@ interface Explanation {
   readonly explain: string;
 }
 
-/** Every code a Problem can have. `cellwise explain CODE` prints an entry; docs/problems.md lists them. */
+/** Every code a Problem can have. `cellwise explain CODE` prints an entry; docs/reference/problems.md lists them. */
 export const problemCodes = {
   'file-unreadable': {
     title: 'A file cannot be read',
@@ -88,7 +88,7 @@ export const problemCodes = {
   'secret-in-clear': {
     title: 'A secret is written in clear text',
     explain:
-      'Inventories are shared and kept in version control, so they name secrets and do not hold them. Write {secret: NAME} and store the value by `cellwise secrets`.',
+      'Inventories are shared and kept in version control, so they name secrets and do not hold them. Write {secret: NAME} and keep the value by `cellwise secrets set NAME`.',
   },
   'bad-range': {
     title: 'A range of hosts is not right',
@@ -262,6 +262,15 @@ export const problemCodes = {
   'lab-elsewhere': {
     title: 'A lab of this name belongs to another inventory',
     explain: 'Labs are named by their cloud. Give the cloud another name, or take the other lab down.',
+  },
+  locked: {
+    title: 'Somebody else works on a host',
+    explain:
+      'Two runs on one host would undo each other. The message says who it is and since when; the lock goes when that run ends or dies.',
+  },
+  unreachable: {
+    title: 'A host cannot be worked on',
+    explain: 'The message says which way it failed; docs/ssh.md has what to do about each.',
   },
 } as const satisfies Record<string, Explanation>;
 

@@ -1,3 +1,5 @@
+import type { ProblemCode } from './problem-codes.ts';
+
 /** A place in a text that a person wrote: 1-based line and column. */
 export interface Place {
   readonly file: string;
@@ -8,11 +10,11 @@ export interface Place {
 }
 
 /**
- * Something that a person has to put right. `code` is stable, documented in docs/problems.md and explained by
+ * Something that a person has to put right. `code` is stable, documented in docs/reference/problems.md and explained by
  * `cellwise explain CODE`; `message` is one sentence; `hint` says what to do.
  */
 export interface Problem {
-  readonly code: string;
+  readonly code: ProblemCode;
   readonly message: string;
   readonly place?: Place;
   readonly hint?: string;

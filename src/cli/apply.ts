@@ -1,8 +1,10 @@
 import { createInterface } from 'node:readline/promises';
 import { Invalid } from '../base/problem.ts';
-import { openJournal } from '../engine/journal.ts';
+import type { Event } from '../base/event.ts';
+import { openJournal, type Journal } from '../engine/journal.ts';
 import { readPlan, refuseStale } from '../engine/plan-file.ts';
 import * as engine from '../engine/run.ts';
+import { partOf } from './cloud.ts';
 import { exitOf } from './exit.ts';
 import type { Options } from './options.ts';
 import { masked, openSession, type Session } from './session.ts';
@@ -13,26 +15,19 @@ export async function apply([planFile]: readonly string[], options: Options): Pr
       { code: 'cannot-ask', message: 'Nobody can be asked: standard input is no terminal', hint: 'Say --yes to apply without a question.' },
     ]);
   }
-  const session = await openSession(options, 'apply');
-  const saved = planFile === undefined ? undefined : readPlan(planFile, session.plan);
-  const file = openJournal(session.places.runs, session.run);
-  const journal = {
-    ...file,
-    record: (event: Parameters<typeof file.record>[0]) => {
-      file.record(masked(event, session.secrets.mask));
-    },
-  };
+  const whole = await openSession(options, 'apply');
+  const saved = planFile === undefined ? undefined : readPlan(planFile, whole.plan);
+  const session = saved ? asSaved(whole, saved.only ?? undefined, options.only) : whole;
+  const journal = lateJournal(session);
   try {
-    journal.record({
-      type: 'note',
-      text: `cellwise apply${options.only === undefined ? '' : ` --only ${options.only}`} by ${session.holder.who}`,
-    });
     const summary = await engine.apply({
       ...session,
       journal,
       confirm: async (told) => {
         if (saved && planFile !== undefined) refuseStale(planFile, saved, session.plan, told);
-        return options.yes || told.pending === 0 || ask(session);
+        const yes = options.yes === true || told.pending === 0 || (await ask(session));
+        if (yes) journal.begin(`cellwise apply${options.only === undefined ? '' : ` --only ${options.only}`} by ${session.holder.who}`);
+        return yes;
       },
     });
     journal.record(summary);
@@ -42,6 +37,35 @@ export async function apply([planFile]: readonly string[], options: Options): Pr
   } finally {
     journal.close();
   }
+}
+
+/** A saved plan says itself what part of the cloud it is for. */
+function asSaved(session: Session, only: string | undefined, asked: string | undefined): Session {
+  if (asked !== undefined && asked !== only) {
+    throw new Invalid([
+      {
+        code: 'plan-file',
+        message: `The plan was made ${only === undefined ? 'for all' : `with --only ${only}`}, not with --only ${asked}`,
+        hint: 'Leave --only out: the plan says it itself.',
+      },
+    ]);
+  }
+  const part = partOf(session.plan, only);
+  return { ...session, ...(part ? { only: part } : {}) };
+}
+
+/** A journal that is begun once it is sure that something is done: a run that was refused is no run. */
+function lateJournal(session: Session): Journal & { begin(text: string): void } {
+  let journal: Journal | undefined;
+  const record = (event: Event): void => journal?.record(masked(event, session.secrets.mask));
+  return {
+    begin(text) {
+      journal = openJournal(session.places.runs, session.run);
+      record({ type: 'note', text });
+    },
+    record,
+    close: () => journal?.close(),
+  };
 }
 
 async function ask(session: Session): Promise<boolean> {

@@ -1,6 +1,6 @@
-import { Invalid } from '../base/problem.ts';
+import { Invalid, type Problem } from '../base/problem.ts';
 import { Unreachable } from '../base/shell.ts';
-import { Locked } from '../engine/run.ts';
+import { Locked } from '../engine/work.ts';
 import { colors, problemText } from '../report/words.ts';
 import { exits } from './exit.ts';
 import { useColor } from './output.ts';
@@ -8,24 +8,21 @@ import { useColor } from './output.ts';
 /** Says why a command could not go on, and returns the exit code. A person's mistake gets no stack trace. */
 export function tell(error: unknown, json: boolean): number {
   const c = colors(useColor(process.stderr));
+  const report = (problem: Problem): void => {
+    if (json) process.stdout.write(`${JSON.stringify({ type: 'problem', problem })}\n`);
+    process.stderr.write(`${problemText(problem, c)}\n`);
+  };
   if (error instanceof Invalid) {
-    for (const problem of error.problems) {
-      if (json) process.stdout.write(`${JSON.stringify({ type: 'problem', problem })}\n`);
-      process.stderr.write(`${problemText(problem, c)}\n`);
-    }
+    error.problems.forEach(report);
     const n = error.problems.length;
     if (n > 1) process.stderr.write(`${n} problems.\n`);
     return exits.invalid;
   }
-  if (error instanceof Locked) {
-    process.stderr.write(
-      `${c.red('locked')} ${error.message}.\n  ${c.cyan('hint')} Wait for that run, or ask them; the lock goes when their run ends or dies.\n`,
-    );
-    return exits.locked;
-  }
-  if (error instanceof Unreachable) {
-    process.stderr.write(`${c.red('error')} ${error.message}${error.hint === undefined ? '' : `\n  ${c.cyan('hint')} ${error.hint}`}\n`);
-    return exits.unreachable;
+  if (error instanceof Locked || error instanceof Unreachable) {
+    const [code, exit] = error instanceof Locked ? (['locked', exits.locked] as const) : (['unreachable', exits.unreachable] as const);
+    const hint = error instanceof Locked ? 'Wait for that run, or ask them; the lock goes when their run ends or dies.' : error.hint;
+    report({ code, message: error.message, ...(hint === undefined ? {} : { hint }) });
+    return exit;
   }
   if (isFileError(error)) {
     process.stderr.write(`${c.red('error')} ${error.path} cannot be used: ${error.message.replace(/, \w+ '.*$/, '')}\n`);

@@ -1,5 +1,5 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { Invalid } from '../base/problem.ts';
 import { exits } from './exit.ts';
 import { openOutput } from './output.ts';
@@ -11,9 +11,15 @@ export function init([directory = '.']: readonly string[], options: Options): Pr
     throw new Invalid([{ code: 'file-exists', message: `${file} is there already`, hint: 'Give another directory, or move it away.' }]);
   const text = readFileSync(new URL('../../examples/start.yaml', import.meta.url), 'utf8');
   const schema = new URL('../../schemas/inventory.schema.json', import.meta.url).pathname;
-  // Not recursive: below /proc, Node's recursive mkdir never ends.
-  if (!existsSync(directory)) mkdirSync(directory);
+  makeDirectory(directory);
   writeFileSync(file, text.replace('$schema=../schemas/inventory.schema.json', `$schema=${schema}`));
   openOutput(options, 'init').say(`Wrote ${file}. Edit it, then: cellwise validate -i ${file}`);
   return Promise.resolve(exits.done);
+}
+
+/** With the directories above it. Not by Node's recursive mkdir, which never ends below /proc. */
+function makeDirectory(path: string): void {
+  if (existsSync(path)) return;
+  makeDirectory(dirname(path));
+  mkdirSync(path);
 }

@@ -6,12 +6,12 @@ import { openSession } from './session.ts';
 
 export async function plan(_args: readonly string[], options: Options): Promise<number> {
   const session = await openSession(options, 'plan');
-  const { told, ...summary } = await engine.plan(session);
+  const { told, summary } = await engine.plan(session);
   session.emit(summary);
   await session.output.end();
   if (options.out !== undefined) {
     savePlan(options.out, session.plan, told, options.only);
-    session.output.say(`Saved. Apply exactly this by: cellwise apply ${options.out}`);
+    session.output.say(`Saved. Apply exactly this by: cellwise apply ${options.out} -i ${options.inventory}`);
   }
   const exit = exitOf(summary, session.drain);
   return exit === exits.done && options.detailedExitcode && told.pending > 0 ? exits.pending : exit;

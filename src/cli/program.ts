@@ -117,7 +117,8 @@ const entries: readonly Entry[] = [
   },
   {
     usage: 'secrets <action> [name]',
-    summary: 'init: make the encrypted file; show NAME: print one; rotate NAME: give it a new value',
+    summary:
+      'init: make the encrypted file; show NAME: print one; set NAME: keep one from standard input; rotate NAME: give it a new value',
     examples: [
       ['cellwise secrets show keystone.admin_password', "print the administrator's password"],
       ['cellwise secrets rotate keystone.db_password', 'give it a new value, used from the next apply on'],

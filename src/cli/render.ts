@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { Invalid } from '../base/problem.ts';
+import { count } from '../report/words.ts';
 import { shown } from '../base/secret.ts';
 import { stepsByHost, type Step } from '../plan/plan.ts';
 import { placeholders } from '../secrets/store.ts';
@@ -26,7 +27,7 @@ export async function render(_args: readonly string[], options: Options): Promis
     }
   }
   const output = openOutput(options, 'render');
-  output.say(`Wrote ${files} files of ${plan.hosts.length} hosts to ${directory}; secrets are shown by name.`);
+  output.say(`Wrote ${count(files, 'file')} to ${directory}, a directory a host; secrets are shown by name.`);
   await output.end();
   return exits.done;
 }

@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { Invalid, nearest } from '../base/problem.ts';
 import { openSecrets, type SecretStore } from '../secrets/store.ts';
 import { placesOf, planOf, readCloud } from './cloud.ts';
@@ -31,13 +31,20 @@ export async function secrets([action, name]: readonly string[], options: Option
     case 'show':
       process.stdout.write(`${store.get(known(store, name)).reveal()}\n`);
       return exits.done;
+    case 'set':
+      store.set(named(name), readValue());
+      await store.save();
+      output.say(`${name!} is kept. \`cellwise apply\` brings it to whatever uses it.`);
+      return exits.done;
     case 'rotate':
       store.rotate(known(store, name));
       await store.save();
       output.say(`${name!} has a new value. \`cellwise apply\` brings it to whatever uses it.`);
       return exits.done;
     default:
-      throw new Invalid([{ code: 'usage', message: `secrets knows no "${action!}"`, hint: 'It knows init, show NAME and rotate NAME.' }]);
+      throw new Invalid([
+        { code: 'usage', message: `secrets knows no "${action!}"`, hint: 'It knows init, show NAME, set NAME and rotate NAME.' },
+      ]);
   }
 }
 
@@ -51,4 +58,14 @@ function known(store: SecretStore, name: string | undefined): string {
       hint: near === undefined ? `There are: ${store.names().join(', ')}.` : `Did you mean "${near}"?`,
     },
   ]);
+}
+
+function named(name: string | undefined): string {
+  if (name !== undefined) return name;
+  throw new Invalid([{ code: 'unknown-secret', message: 'Which secret?', hint: 'cellwise secrets set NAME <file' }]);
+}
+
+/** A value comes by standard input, where no process list shows it; the newline at its end is not part of it. */
+function readValue(): string {
+  return readFileSync(0, 'utf8').replace(/\n$/, '');
 }

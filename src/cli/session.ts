@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import type { Event } from '../base/event.ts';
 import type { Holder } from '../base/shell.ts';
-import type { Open, RunOptions } from '../engine/run.ts';
+import type { Open, RunOptions } from '../engine/work.ts';
 import type { Host, Inventory, SecretRef, Ssh } from '../inventory/types.ts';
 import { openSecrets, type SecretStore } from '../secrets/store.ts';
 import { connect, Shared, type SshTarget, type Sudo } from '../ssh/connect.ts';
@@ -96,7 +96,7 @@ function target(host: Host, secrets: SecretStore): SshTarget {
     ...common(ssh, secrets),
     name: host.name,
     address: host.address,
-    sudo: sudoOf(ssh, secrets),
+    ...sudoOf(ssh, secrets),
     knownHosts: [ssh.knownHosts],
     hostKeys: ssh.hostKeys,
     ...(ssh.bastion
@@ -130,8 +130,9 @@ function secretOf(ref: SecretRef, secrets: SecretStore): ReturnType<SecretStore[
   return secrets.get(ref.secret);
 }
 
-function sudoOf({ sudo, user }: Ssh, secrets: SecretStore): Sudo {
-  if (typeof sudo === 'object') return { password: secretOf(sudo.password, secrets) };
-  const wanted = sudo ?? (user !== undefined && user !== 'root');
-  return wanted ? 'passwordless' : 'no';
+/** Left out of the inventory: whether sudo is needed depends on the user, which may come from ~/.ssh/config. */
+function sudoOf({ sudo }: Ssh, secrets: SecretStore): { readonly sudo?: Sudo } {
+  if (sudo === undefined) return {};
+  if (typeof sudo === 'object') return { sudo: { password: secretOf(sudo.password, secrets) } };
+  return { sudo: sudo ? 'passwordless' : 'no' };
 }

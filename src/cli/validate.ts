@@ -1,4 +1,5 @@
 import { placeholders } from '../secrets/store.ts';
+import { count } from '../report/words.ts';
 import { planOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import { openOutput } from './output.ts';
@@ -7,8 +8,11 @@ import type { Options } from './options.ts';
 export async function validate(_args: readonly string[], options: Options): Promise<number> {
   const cloud = readCloud(options.inventory);
   const plan = planOf(cloud, placeholders());
+  const nodes = [...plan.nodes.values()];
+  const steps = nodes.filter((node) => node.kind === 'step').length;
+  const roles = new Set(nodes.flatMap((node) => (node.kind === 'ready' ? [node.role] : [])));
   const output = openOutput(options, 'validate');
-  output.say(`${options.inventory} is valid: ${plan.hosts.length} hosts, ${plan.apis.size} APIs, ${plan.graph.size} nodes in the graph.`);
+  output.say(`${options.inventory} is valid: ${count(plan.hosts.length, 'host')}, ${count(roles.size, 'role')}, ${count(steps, 'step')}.`);
   await output.end();
   return exits.done;
 }

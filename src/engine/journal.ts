@@ -7,7 +7,6 @@ export type Entry = Event & { readonly at: string };
 
 /** What a run meant to do and what came of it, in order. It can be lost and the cloud is none the worse: it explains. */
 export interface Journal {
-  readonly run: string;
   /** On disk when it returns. */
   record(event: Event): void;
   close(): void;
@@ -18,7 +17,6 @@ export function openJournal(directory: string, run: string): Journal {
   mkdirSync(directory, { recursive: true, mode: 0o700 });
   const file = openSync(join(directory, `${run}.jsonl`), 'a', 0o600);
   return {
-    run,
     record(event) {
       appendFileSync(file, `${JSON.stringify({ at: new Date().toISOString(), ...event })}\n`);
       fsyncSync(file);

@@ -101,6 +101,7 @@ async function runAll(
   shell: Pick<Shell, 'run'>,
   asked: readonly { readonly command: Command; readonly slow: boolean }[],
 ): Promise<readonly Output[]> {
+  if (asked.length === 0) return [];
   const quick = batch(asked.flatMap(({ command, slow }) => (slow ? [] : [command])));
   const [together, ...beside] = await Promise.all([
     shell.run(quick.command),

@@ -1,10 +1,11 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { Invalid } from '../base/problem.ts';
+import type { ProblemCode } from '../base/problem-codes.ts';
 import { fingerprint } from '../base/secret.ts';
 import { canonical } from '../base/state.ts';
 import { stepsByHost, type Plan } from '../plan/plan.ts';
-import type { Told } from './run.ts';
+import type { Told } from './tell.ts';
 
 /** A plan that was shown and saved: what it rests on, signed with the cloud's key. It holds no secret. */
 interface Saved {
@@ -98,6 +99,6 @@ function sign(plan: Plan, saved: Saved): string {
   return createHmac('sha256', plan.key).update(canonical(saved)).digest('hex');
 }
 
-function refused(code: string, message: string, hint: string): Invalid {
+function refused(code: ProblemCode, message: string, hint: string): Invalid {
   return new Invalid([{ code, message, hint }]);
 }

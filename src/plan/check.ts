@@ -53,7 +53,7 @@ function representatives(inventory: Inventory): ReadonlySet<string> {
 }
 
 function shapeOf(host: Host): string {
-  return canonical([host.kinds, host.cell, host.zone, host.state, host.params]);
+  return canonical([host.kinds, host.cell, host.zone, host.state, host.disks, Object.keys(host.addresses), host.params]);
 }
 
 /** A resource with two owners. */

@@ -199,7 +199,8 @@ class Build {
   }
 
   #watched(placement: Placement, host: Host, written: RoleStep): Watched[] {
-    const steps = [...this.#declared.get(placement.role.name)!.get(host)!.values()];
+    const own = placement.role.steps.indexOf(written);
+    const steps = [...this.#declared.get(placement.role.name)!.get(host)!].flatMap(([i, step]) => (i < own ? [step] : []));
     return written.watches.flatMap((wanted, i) => {
       const name = String(evaluate(wanted, this.at(placement, host).context));
       const declared = steps.find((step) => step.name === name || step.name.split(' ').includes(name));
@@ -210,7 +211,7 @@ class Build {
         name,
         steps.map((step) => step.name),
       );
-      const message = `The role ${placement.role.name} watches "${name}", and none of its steps is called so`;
+      const message = `The role ${placement.role.name} watches "${name}", and none of its steps above is called so`;
       const hint = near === undefined ? {} : { hint: `Did you mean "${near}"?` };
       throw new Invalid([{ code: 'unknown-watch', message, place: placement.role.place([...written.path, 'watches', i]), ...hint }]);
     });

@@ -42,6 +42,7 @@ export function eventText(event: Event, c: Colors): string | undefined {
     case 'host-down':
       return `${c.red('✗')} ${event.message}${event.hint === undefined ? '' : `\n  ${c.cyan('hint')} ${event.hint}`}`;
     case 'told':
+      if (event.hosts === 0) return c.red('No host answered.');
       return event.changes + event.unknown === 0
         ? `${c.green('Nothing to change')} on ${count(event.hosts, 'host')}.`
         : `${c.bold(count(event.changes, 'change'))}${event.unknown > 0 ? `, ${event.unknown} that cannot be known yet (?)` : ''} on ${count(event.hosts, 'host')}.`;
@@ -77,12 +78,16 @@ export function failureText(event: Extract<Event, { type: 'step-failed' }>, c: C
 
 /** The end of a run, and what to do next. `command` is what was run. */
 export function summaryText(summary: Summary, command: string, c: Colors): string {
-  const parts = [
+  const counts = [
     `${summary.ok} ok`,
     summary.changed > 0 ? c.green(`${summary.changed} changed`) : '0 changed',
     summary.failed > 0 ? c.red(`${summary.failed} failed`) : '0 failed',
     ...(summary.blocked > 0 ? [c.yellow(`${summary.blocked} blocked`)] : []),
     ...(summary.skipped > 0 ? [c.yellow(`${summary.skipped} skipped`)] : []),
+  ];
+  const parts = [
+    // Looking alone does nothing that could be counted.
+    ...(command === 'plan' ? ['looked'] : counts),
     ...(summary.unreachable > 0 ? [c.red(`${count(summary.unreachable, 'host')} unreachable`)] : []),
   ];
   const perHost = summary.hosts > 0 ? Math.round((summary.roundTrips / summary.hosts) * 10) / 10 : 0;
@@ -127,7 +132,8 @@ export function time(seconds: number): string {
   return `${Math.floor(seconds / 60)} min ${Math.round(seconds % 60)} s`;
 }
 
-function count(n: number, noun: string): string {
+/** `1 host`, `2 hosts`. */
+export function count(n: number, noun: string): string {
   return `${n} ${noun}${n === 1 ? '' : 's'}`;
 }
 

@@ -64,9 +64,13 @@ export type ParamsOf<S> = S extends { readonly properties: infer P }
   : never;
 
 /** What a probe found: a state, null (it is not there), or `unknown` (it cannot be told now, with the reason). */
-export type Found = State | null | { readonly unknown: string };
+export type Found = State | null | Unknown;
 
-export function isUnknown(found: Found): found is { readonly unknown: string } {
+export interface Unknown {
+  readonly unknown: string;
+}
+
+export function isUnknown(found: Found): found is Unknown {
   return found !== null && Object.keys(found).length === 1 && typeof found['unknown'] === 'string';
 }
 

@@ -36,7 +36,7 @@ systemd-detect-virt -qc && echo container
 echo
 cat ${implementations[p.implementation].dropIn} 2>/dev/null
 exit 0`,
-  parse: (output): Found => {
+  parse: (output, p): Found => {
     if (output.code !== 0) return { unknown: `systemctl says: ${output.err.toString().trim()}` };
     const out = output.out.toString();
     const [head, servers] = [out.slice(0, out.indexOf('\n\n') + 1), out.slice(out.indexOf('\n\n') + 2)];
@@ -44,7 +44,7 @@ exit 0`,
     return {
       enabled: head.includes('UnitFileState=enabled\n'),
       // systemd-timesyncd has ConditionVirtualization=!container: there it cannot run, and needs not.
-      active: head.includes('ActiveState=active\n') || head.includes('\ncontainer\n'),
+      active: head.includes('ActiveState=active\n') || (p.implementation === 'systemd-timesyncd' && head.includes('\ncontainer\n')),
       servers,
     };
   },

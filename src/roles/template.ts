@@ -115,7 +115,7 @@ function marked(value: unknown): unknown {
 function strict(names: Context): Context {
   return new Proxy(names, {
     get: (target, name) => {
-      if (name === 'valueOf') return undefined;
+      if (name === 'valueOf' || name === 'toJSON') return undefined;
       if (name === 'toString') return () => group;
       if (typeof name !== 'string') return undefined;
       if (!Object.hasOwn(target, name)) throw new TemplateError(`nothing here is called "${name}"`);

@@ -3,6 +3,7 @@ import { randomInt } from 'node:crypto';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Invalid } from '../base/problem.ts';
+import type { ProblemCode } from '../base/problem-codes.ts';
 import { Secret } from '../base/secret.ts';
 
 /** The secrets of one cloud: encrypted with age on disk, in the clear in memory only. */
@@ -11,7 +12,9 @@ export interface SecretStore {
   readonly get: (name: string) => Secret;
   readonly has: (name: string) => boolean;
   readonly names: () => readonly string[];
-  /** Gives a secret a new value. */
+  /** Gives a secret a value of one's own. */
+  readonly set: (name: string, value: string) => void;
+  /** Gives a secret a new random value. */
   readonly rotate: (name: string) => void;
   /** Names of secrets that were made or changed since the store was opened or saved. */
   readonly unsaved: () => readonly string[];
@@ -51,6 +54,7 @@ export function placeholders(): SecretStore {
     get,
     has: () => true,
     names: () => [...made.keys()],
+    set: () => undefined,
     rotate: () => undefined,
     unsaved: () => [],
     save: () => Promise.resolve(),
@@ -73,6 +77,7 @@ function store(values: Record<string, string>, write: (values: Record<string, st
     },
     has: (name) => Object.hasOwn(values, name),
     names: () => Object.keys(values).toSorted(),
+    set,
     rotate: (name) => {
       set(name, generate());
     },
@@ -151,6 +156,6 @@ async function encrypt(file: string, key: string, values: Readonly<Record<string
   renameSync(`${file}.new`, file);
 }
 
-function refused(code: string, message: string, hint: string): Invalid {
+function refused(code: ProblemCode, message: string, hint: string): Invalid {
   return new Invalid([{ code, message, hint }]);
 }

@@ -67,7 +67,7 @@ export async function connect(target: SshTarget, options: ConnectOptions = {}): 
   const shell = new TransportShell(() => reach(resolved, limits, shared), {
     host: target.name,
     user: resolved.user,
-    sudo: target.sudo ?? 'no',
+    sudo: target.sudo ?? (resolved.user === 'root' ? 'no' : 'passwordless'),
     root: true,
     base: options.base ?? '/run/cellwise',
     maxOut: maxOutput,

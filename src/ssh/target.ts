@@ -18,7 +18,7 @@ export interface SshTarget {
   readonly passphrase?: (path: string) => Promise<Secret | undefined>;
   /** Path of an agent's socket; null: ask no agent. */
   readonly agent?: string | null;
-  /** `no` when left out: the user is root. */
+  /** Left out: none for root, without a password for anybody else. */
   readonly sudo?: Sudo;
   /** Public host keys as OpenSSH writes them. When there are any, no known_hosts file is asked. */
   readonly hostKeys?: readonly string[];

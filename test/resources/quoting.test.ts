@@ -7,6 +7,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { sh } from '../../src/base/command.ts';
 import { compare } from '../../src/base/state.ts';
 import { batch } from '../../src/engine/batch.ts';
+import { isUnknown } from '../../src/resources/define.ts';
 import { iniSetting } from '../../src/resources/ini-setting.ts';
 import { anyText } from './any-text.ts';
 import { runHere } from './converge.ts';
@@ -104,6 +105,7 @@ async function converge(all: readonly Setting[]): Promise<{ changed: number; fai
   if (!('probeAll' in iniSetting)) throw new TypeError('ini-setting looks at all settings together');
   const look = async () => ('probeAll' in iniSetting ? iniSetting.parseAll(await runHere(iniSetting.probeAll(all)), all) : []);
   const commands = (await look()).flatMap((found, i) => {
+    if (isUnknown(found)) throw new Error(found.unknown);
     const change = compare(found, iniSetting.desired(all[i]!));
     return change ? [iniSetting.apply(all[i]!, change)] : [];
   });

@@ -1,0 +1,255 @@
+import PQueue from 'p-queue';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Command, Output } from '../base/command.ts';
+import type { Event } from '../base/event.ts';
+import { Unreachable, type Shell } from '../base/shell.ts';
+import { compare, type Change } from '../base/state.ts';
+import { walk } from '../graph/walk.ts';
+import type { Health, Step } from '../plan/plan.ts';
+import { isUnknown, type AnyParams, type ApiResource, type Found, type ShellResource } from '../resources/define.ts';
+import { forget } from '../resources/service.ts';
+import { batch } from './batch.ts';
+import type { Journal } from './journal.ts';
+import { examine, look } from './look.ts';
+import { show, type Told } from './tell.ts';
+import { healthEvent, named, secondsSince, type Work } from './work.ts';
+
+// How many things happen at once: on all hosts together, and on one. A host has one sshd and one disk.
+const limits = { all: 200, host: 4 };
+
+// Seconds to wait for an API whose service was started a moment ago.
+const patience = 60;
+
+/** Walks the graph and makes every step so; a step that fails blocks what needs it and nothing else. */
+export async function mend(work: Work, told: Told, journal: Journal): Promise<void> {
+  work.emit({ type: 'walk-start' });
+  await new Mending(work, told, journal).walk();
+}
+
+/** What is still wrong after a change. */
+type Left = { readonly change: Change } | { readonly unknown: string };
+
+/** A unit whose service watches a step; `keys` narrows it to some of the step's differences. */
+interface Watcher {
+  readonly unit: string;
+  readonly keys?: readonly string[];
+}
+
+class Mending {
+  readonly #work: Work;
+  readonly #told: Told;
+  readonly #journal: Journal;
+  readonly #watchers: ReadonlyMap<string, readonly Watcher[]>;
+  /** Nodes on ground that this run has changed: what the survey said of them is no longer sure. */
+  readonly #moved = new Set<string>();
+  readonly #seconds = new Map<string, number>();
+  readonly #everywhere = new PQueue({ concurrency: limits.all });
+  readonly #onHost: ReadonlyMap<string, PQueue>;
+
+  constructor(work: Work, told: Told, journal: Journal) {
+    this.#work = work;
+    this.#told = told;
+    this.#journal = journal;
+    this.#watchers = watchersOf(work.nodes.filter((node) => node.kind === 'step'));
+    this.#onHost = new Map(work.hosts.map((host) => [host, new PQueue({ concurrency: limits.host })]));
+  }
+
+  async walk(): Promise<void> {
+    const { graph, emit } = this.#work;
+    await walk(
+      graph,
+      (id) => this.#visit(id),
+      (id, by) => {
+        this.#blocked(id, by);
+      },
+    );
+    const path = graph.criticalPath((id) => this.#seconds.get(id) ?? 0).map((step) => ({ step, seconds: this.#seconds.get(step) ?? 0 }));
+    emit({ type: 'critical-path', steps: path.filter((each) => each.seconds >= 0.1) });
+  }
+
+  async #visit(id: string): Promise<'done' | 'failed'> {
+    const node = this.#work.plan.nodes.get(id)!;
+    for (const need of this.#work.graph.needs(id).keys()) if (this.#moved.has(need)) this.#moved.add(id);
+    if (node.kind === 'ready') return 'done';
+    return this.#queued(node.host, async () => {
+      if (this.#work.drain.aborted) {
+        if (node.kind === 'step') this.#skip(node);
+        return 'failed';
+      }
+      const at = performance.now();
+      const outcome = await this.#work.on(node.host, (shell) =>
+        node.kind === 'step' ? this.#step(shell, node) : this.#reach(shell, node),
+      );
+      this.#seconds.set(id, secondsSince(at));
+      if (outcome === undefined && node.kind === 'step') this.#block(node, `${node.host} is unreachable`);
+      return outcome ?? 'failed';
+    });
+  }
+
+  #queued<T>(host: string, act: () => Promise<T>): Promise<T> {
+    return this.#onHost.get(host)!.add(() => this.#everywhere.add(act));
+  }
+
+  #blocked(id: string, by: string): void {
+    const { plan, drain } = this.#work;
+    const node = plan.nodes.get(id)!;
+    if (node.kind !== 'step') return;
+    if (drain.aborted) {
+      this.#skip(node);
+      return;
+    }
+    const cause = plan.nodes.get(by)!;
+    this.#block(node, cause.kind !== 'ready' && this.#work.isDown(cause.host) ? `${cause.host} is unreachable` : by);
+  }
+
+  #block(step: Step, by: string): void {
+    this.#work.count.blocked += 1;
+    this.#work.emit({ type: 'step-blocked', ...named(step), by });
+  }
+
+  #skip(step: Step): void {
+    this.#work.count.skipped += 1;
+    this.#work.emit({ type: 'step-skipped', ...named(step), because: 'the run was interrupted' });
+  }
+
+  async #step(shell: Shell, step: Step): Promise<'done' | 'failed'> {
+    const at = performance.now();
+    const before = await this.#currently(shell, step);
+    if (isUnknown(before)) return this.#fail(step, { unknown: before.unknown }, undefined, at);
+    const change = compare(before, step.resource.desired(step.params));
+    if (!change) {
+      this.#work.count.ok += 1;
+      this.#work.emit({ type: 'step-ok', ...named(step) });
+      return 'done';
+    }
+    const shown = this.#told.shown.get(step.step) ?? show(step, change);
+    this.#record({ type: 'step-start', ...named(step), change: shown });
+    this.#moved.add(step.step);
+    const { left, output } = await this.#mend(shell, step, change);
+    if (left) return this.#fail(step, left, output, at);
+    this.#work.count.changed += 1;
+    this.#record({ type: 'step-changed', ...named(step), change: shown, seconds: secondsSince(at) });
+    return 'done';
+  }
+
+  /** The survey's answer, or a new one where this run has changed the ground since. */
+  async #currently(shell: Shell, step: Step): Promise<Found> {
+    const known = this.#told.found.get(step.step);
+    if (known !== undefined && !isUnknown(known) && !this.#moved.has(step.step)) return known;
+    return this.#look(shell, step);
+  }
+
+  #look(shell: Shell, step: Step): Promise<Found> {
+    this.#work.apis.refresh();
+    return look(shell, step, this.#work.apis, patience);
+  }
+
+  /** Changes, then looks again: what counts is what is there, whatever the command said. */
+  async #mend(shell: Shell, step: Step, change: Change, again = true): Promise<{ readonly left?: Left; readonly output?: Output }> {
+    const enacted = step.resource.via === 'api' ? await this.#request(shell, step, change) : await this.#enact(shell, step, change);
+    if (enacted instanceof Error) return { left: { unknown: enacted.message } };
+    const output = enacted === 'unknown' || enacted === undefined ? {} : { output: enacted };
+    const after = await this.#look(shell, step);
+    if (isUnknown(after)) return { left: { unknown: after.unknown }, ...output };
+    const left = compare(after, step.resource.desired(step.params));
+    if (!left) return {};
+    // The host was restarted under the command: nobody knows how far it came, so it is tried once more.
+    if (enacted === 'unknown' && again) return this.#mend(shell, step, left, false);
+    return { left: { change: left }, ...output };
+  }
+
+  async #enact(shell: Shell, step: Step, change: Change): Promise<Output | 'unknown'> {
+    const resource = step.resource as ShellResource<AnyParams>;
+    const together = batch([...this.#owe(step, change), resource.apply(step.params, change)], true);
+    const output = await shell.mend(together.command);
+    return output === 'unknown' ? output : together.split(output).at(-1)!;
+  }
+
+  async #request(shell: Shell, step: Step, change: Change): Promise<Error | undefined> {
+    const resource = step.resource as ApiResource<AnyParams>;
+    const owed = this.#owe(step, change);
+    if (owed.length > 0) await shell.mend(batch(owed, true).command);
+    try {
+      await this.#work.apis.follow(resource.apply(step.params, change));
+      return undefined;
+    } catch (error) {
+      if (error instanceof Error && !(error instanceof Unreachable)) return error;
+      throw error;
+    }
+  }
+
+  /**
+   * What forgets that the services which watch a step are up to date: a restart is owed from now on. That is written down
+   * before the change, so that a crash in between cannot lose it.
+   */
+  #owe(step: Step, change: Change): Command[] {
+    const watchers = this.#watchers.get(step.step) ?? [];
+    return watchers
+      .filter(({ keys }) => keys === undefined || change.differences.some(({ key }) => keys.includes(key)))
+      .map(({ unit }) => forget(unit));
+  }
+
+  /** Waits until a role is healthy on a host; one that was, and that nothing has touched, is not asked again. */
+  async #reach(shell: Shell, health: Health): Promise<'done' | 'failed'> {
+    if (!this.#moved.has(health.id) && this.#told.ill.get(health.id) === undefined) return 'done';
+    const at = performance.now();
+    const within = Math.max(0, ...health.checks.map((each) => each.within));
+    for (let pause = 250; ; pause = Math.min(pause * 1.5, 3000)) {
+      const why = await examine(shell, health, this.#work.apis);
+      const last = secondsSince(at) + pause / 1000 > within || this.#work.drain.aborted;
+      if (why === undefined || last) return this.#healthy(health, why, secondsSince(at));
+      await delay(pause);
+    }
+  }
+
+  #healthy(health: Health, why: string | undefined, seconds: number): 'done' | 'failed' {
+    if (health.checks.length > 0) this.#record(healthEvent(health, why, seconds));
+    if (why !== undefined) this.#work.count.failed += 1;
+    return why === undefined ? 'done' : 'failed';
+  }
+
+  #fail(step: Step, left: Left, output: Output | undefined, at: number): 'failed' {
+    this.#work.count.failed += 1;
+    const lines = output === undefined ? {} : { output: tail(output) };
+    this.#record({ type: 'step-failed', ...named(step), message: whyNot(left, output), ...lines, seconds: secondsSince(at) });
+    return 'failed';
+  }
+
+  /** On disk before anybody is told. */
+  #record(event: Event): void {
+    this.#journal.record(event);
+    this.#work.emit(event);
+  }
+}
+
+/** By step: the units whose services watch it. */
+function watchersOf(steps: readonly Step[]): ReadonlyMap<string, readonly Watcher[]> {
+  const watchers = new Map<string, Watcher[]>();
+  for (const service of steps) {
+    for (const { step, keys } of service.watches) {
+      const all = watchers.get(step) ?? [];
+      watchers.set(step, all);
+      all.push({ unit: String(service.params['unit']), ...(keys ? { keys } : {}) });
+    }
+  }
+  return watchers;
+}
+
+function whyNot(left: Left, output: Output | undefined): string {
+  const still =
+    'unknown' in left
+      ? `its state cannot be told: ${left.unknown}`
+      : `still ${left.change.differences.map(({ key, before, after }) => `${key} is ${say(before)}, should be ${say(after)}`).join('; ')}`;
+  if (output === undefined) return still;
+  if (output.timedOut) return `its time was up; ${still}`;
+  return output.code === 0 ? `the command said it worked, but ${still}` : `exit code ${output.code}; ${still}`;
+}
+
+function say(value: unknown): string {
+  return value === undefined ? 'missing' : JSON.stringify(value);
+}
+
+/** The last 20 lines that a command printed, errors last. */
+function tail(output: Output): string[] {
+  return (output.out.toString() + output.err.toString()).trimEnd().split('\n').slice(-20);
+}

@@ -1,0 +1,288 @@
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+import { createServer as createTcpServer, type AddressInfo } from 'node:net';
+import { afterEach, describe, expect, it } from 'vitest';
+import { Secret } from '../../src/base/secret.ts';
+import { openApis, type ApiSession, type Dial } from '../../src/engine/api.ts';
+import type { Api } from '../../src/plan/plan.ts';
+import type { ApiAnswer, ApiRequest } from '../../src/resources/define.ts';
+import { dialHere } from './local-shell.ts';
+
+const canary = 'cAnArY';
+interface Heard {
+  readonly method: string;
+  readonly path: string;
+  readonly headers: IncomingMessage['headers'];
+  readonly body: unknown;
+}
+type Answer = (heard: Heard, response: ServerResponse) => void;
+
+const servers: { close(): unknown; closeAllConnections?(): void }[] = [];
+afterEach(() => {
+  for (const server of servers.splice(0)) {
+    server.closeAllConnections?.();
+    server.close();
+  }
+});
+
+/** A server here, and the APIs of a cloud that are on it. Tokens are t1, t2, …; only the newest is good. */
+async function cloud(answer: Answer, path = ''): Promise<{ apis: Map<string, Api>; heard: Heard[]; logins: () => number; expire: () => void }> {
+  const heard: Heard[] = [];
+  let logins = 0;
+  let good = '';
+  const server = createServer((request, response) => {
+    const chunks: Buffer[] = [];
+    request.on('data', (chunk: Buffer) => chunks.push(chunk));
+    request.on('end', () => {
+      const text = Buffer.concat(chunks).toString();
+      const one = { method: request.method!, path: request.url!, headers: request.headers, body: text === '' ? undefined : (JSON.parse(text) as unknown) };
+      heard.push(one);
+      if (one.path === `${path}/v3/auth/tokens`) {
+        good = `t${(logins += 1)}`;
+        response.writeHead(201, { 'x-subject-token': good }).end('{}');
+      } else if (one.headers['x-auth-token'] !== undefined && one.headers['x-auth-token'] !== good) {
+        response.writeHead(401).end('{}');
+      } else {
+        answer(one, response);
+      }
+    });
+  });
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}${path}`;
+  const login = { user: 'admin', password: Secret.of('keystone.admin_password', canary), project: 'admin', region: 'RegionOne' };
+  return {
+    heard,
+    logins: () => logins,
+    expire: () => {
+      good = 'none';
+    },
+    apis: new Map([
+      ['identity', { service: 'identity', host: 'ctl1', url, login }],
+      ['image', { service: 'image', host: 'ctl2', url }],
+    ]),
+  };
+}
+
+const json =
+  (body: unknown, status = 200): Answer =>
+  (_, response) => {
+    response.writeHead(status).end(JSON.stringify(body));
+  };
+const dial: Dial = (_, address, port) => dialHere(address, port);
+
+function* asking(...requests: (Partial<ApiRequest> & { path: string })[]): Generator<ApiRequest, ApiAnswer[], ApiAnswer> {
+  const answers: ApiAnswer[] = [];
+  for (const request of requests) answers.push(yield { service: 'identity', method: 'GET', ...request });
+  return answers;
+}
+const ask = (session: ApiSession, ...requests: (Partial<ApiRequest> & { path: string })[]): Promise<ApiAnswer[]> => session.follow(asking(...requests));
+
+describe('talking to an API', () => {
+  it('logs in once, with the password on the wire alone, and shows its token', async () => {
+    const { apis, heard, logins } = await cloud(json({ projects: [] }));
+    const session = openApis(apis, dial);
+    expect(await ask(session, { path: '/v3/projects?name=a%20b' }, { path: '/v3/users' })).toEqual([
+      { status: 200, body: { projects: [] } },
+      { status: 200, body: { projects: [] } },
+    ]);
+    expect(logins()).toBe(1);
+    expect(session.requests).toBe(3);
+    expect(heard[0]).toMatchObject({
+      method: 'POST',
+      path: '/v3/auth/tokens',
+      body: {
+        auth: {
+          identity: { methods: ['password'], password: { user: { name: 'admin', domain: { id: 'default' }, password: canary } } },
+          scope: { project: { name: 'admin', domain: { id: 'default' } } },
+        },
+      },
+    });
+    expect(heard[1]).toMatchObject({ method: 'GET', path: '/v3/projects?name=a%20b', headers: { 'x-auth-token': 't1', accept: 'application/json' } });
+    expect(heard[1]!.headers.host).toMatch(/^127\.0\.0\.1:\d+$/);
+    expect(JSON.stringify(apis.get('identity'))).not.toContain(canary);
+  });
+
+  it('logs in once for many who ask at the same time', async () => {
+    const { apis, logins } = await cloud(json({}));
+    const session = openApis(apis, dial);
+    await Promise.all(Array.from({ length: 10 }, (_, i) => ask(session, { path: `/v3/${i}` })));
+    expect(logins()).toBe(1);
+    expect(session.requests).toBe(11);
+  });
+
+  it('goes through the host that the API is on, to the port of its URL', async () => {
+    const { apis, heard } = await cloud(json({}), '/image');
+    const dialed: string[] = [];
+    const session = openApis(apis, (host, address, port) => {
+      dialed.push(host);
+      return dialHere(address, port);
+    });
+    await ask(session, { service: 'image', path: '/v2/images' });
+    expect(dialed).toEqual(['ctl1', 'ctl2']);
+    expect(heard.map(({ path }) => path)).toEqual(['/image/v3/auth/tokens', '/image/v2/images']);
+  });
+
+  it('logs in anew when its token is no longer good, once', async () => {
+    const { apis, logins, expire } = await cloud(json({}));
+    const session = openApis(apis, dial);
+    await ask(session, { path: '/a' });
+    expire();
+    expect(await ask(session, { path: '/b' })).toEqual([{ status: 200, body: {} }]);
+    expect(logins()).toBe(2);
+  });
+
+  it('gives a 401 that stays one to whoever asked', async () => {
+    const { apis, logins } = await cloud(json({}, 401));
+    expect(await ask(openApis(apis, dial), { path: '/a' })).toEqual([{ status: 401, body: {} }]);
+    expect(logins()).toBe(2);
+  });
+
+  it('sends no token with a question that asks for none', async () => {
+    const { apis, heard, logins } = await cloud(json({}));
+    const session = openApis(apis, dial);
+    await ask(session, { path: '/v3', auth: 'none' });
+    expect(heard[0]!.headers['x-auth-token']).toBeUndefined();
+    expect(logins()).toBe(0);
+  });
+
+  it('an answer without a token is another one than that with it', async () => {
+    const { apis } = await cloud(({ headers }, response) => {
+      response.writeHead(headers['x-auth-token'] === undefined ? 300 : 200).end('{}');
+    });
+    const answers = await ask(openApis(apis, dial), { path: '/v3', auth: 'none' }, { path: '/v3' });
+    expect(answers.map(({ status }) => status)).toEqual([300, 200]);
+  });
+
+  it('reveals secrets on the wire, deep in a body, and nowhere else', async () => {
+    const { apis, heard } = await cloud(json({ ok: true }, 201));
+    const body = { user: { name: 'ü🦀', password: Secret.of('nova', canary), list: [Secret.of('a', 'AA'), { b: Secret.of('b', 'BB') }], none: null } };
+    const [answer] = await ask(openApis(apis, dial), { method: 'POST', path: '/v3/users', body });
+    expect(answer).toEqual({ status: 201, body: { ok: true } });
+    expect(heard[1]).toMatchObject({
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: { user: { name: 'ü🦀', password: canary, list: ['AA', { b: 'BB' }], none: null } },
+    });
+    expect(JSON.stringify(body)).not.toContain(canary);
+  });
+
+  it('has no body where there is none', async () => {
+    const { apis, heard } = await cloud(json(undefined, 204));
+    expect(await ask(openApis(apis, dial), { method: 'DELETE', path: '/v3/users/1' })).toEqual([{ status: 204, body: '' }]);
+    expect(heard[1]!.headers['content-length']).toBeUndefined();
+    expect(heard[1]!.headers['content-type']).toBeUndefined();
+  });
+});
+
+describe('the same question', () => {
+  it('is asked once until something is changed or forgotten', async () => {
+    const { apis, heard } = await cloud(json({}));
+    const session = openApis(apis, dial);
+    const asked = (): number => heard.filter(({ method, path }) => method === 'GET' && path === '/v3/users').length;
+    await Promise.all(Array.from({ length: 5 }, () => ask(session, { path: '/v3/users' }, { path: '/v3/users' })));
+    expect(asked()).toBe(1);
+    await ask(session, { path: '/v3/users' }, { method: 'POST', path: '/v3/users', body: {} }, { path: '/v3/users' });
+    expect(asked()).toBe(2);
+    session.refresh();
+    await ask(session, { path: '/v3/users' });
+    expect(asked()).toBe(3);
+    await ask(session, { path: '/v3/users', service: 'image' });
+    expect(asked()).toBe(4);
+  });
+
+  it('that was not answered is asked again once things may have changed', async () => {
+    let down = true;
+    const { apis } = await cloud(json({}));
+    const session = openApis(apis, (...to) => (down ? Promise.reject(new Error('connection refused')) : dial(...to)));
+    await expect(ask(session, { path: '/a' })).rejects.toThrow('connection refused');
+    down = false;
+    session.refresh();
+    expect(await ask(session, { path: '/a' })).toEqual([{ status: 200, body: {} }]);
+  });
+});
+
+describe('patience', () => {
+  it('waits for an API that is starting up', { timeout: 10_000 }, async () => {
+    let times = 0;
+    const { apis } = await cloud((_, response) => {
+      response.writeHead((times += 1) < 3 ? 503 : 200).end('{}');
+    });
+    expect(await openApis(apis, dial).follow(asking({ path: '/a' }), 5)).toEqual([{ status: 200, body: {} }]);
+    expect(times).toBe(3);
+  });
+
+  it('is none unless asked for, has an end, and is never had with what changes something', { timeout: 10_000 }, async () => {
+    const { apis, heard } = await cloud(json({}, 503));
+    const session = openApis(apis, dial);
+    expect(await ask(session, { path: '/a' })).toEqual([{ status: 503, body: {} }]);
+    expect(await session.follow(asking({ path: '/b' }), 0.7)).toEqual([{ status: 503, body: {} }]);
+    expect(await session.follow(asking({ method: 'POST', path: '/c', body: {} }), 5)).toEqual([{ status: 503, body: {} }]);
+    expect(heard.filter(({ path }) => path === '/c')).toHaveLength(1);
+    expect(heard.filter(({ path }) => path === '/b').length).toBeGreaterThan(1);
+  });
+});
+
+describe('answers that are none', () => {
+  it.each<[string, Answer, unknown]>([
+    ['text', (_, response) => response.writeHead(200).end('<html>hello</html>'), '<html>hello</html>'],
+    ['half JSON', (_, response) => response.writeHead(200).end('{"a":'), '{"a":'],
+    ['JSON in pieces', (_, response) => (response.write('{"a"'), setTimeout(() => response.end(':"é"}'), 20)), { a: 'é' }],
+    ['a number', (_, response) => response.end('5'), 5],
+  ])('%s comes as it is', async (_, answer, body) => {
+    const { apis } = await cloud(answer);
+    expect(await ask(openApis(apis, dial), { path: '/a' })).toEqual([{ status: 200, body }]);
+  });
+
+  it.each<[string, Answer, RegExp]>([
+    ['a connection that is closed', (_, response) => response.destroy(), /hang up|reset/],
+    ['a connection that is cut in the body', (_, response) => (response.writeHead(200, { 'content-length': '100' }).write('{"a"'), setTimeout(() => response.destroy(), 20)), /abort|reset/],
+    [
+      'an endless one',
+      (_, response) => {
+        const chunk = Buffer.alloc(1 << 20, 'x');
+        const more = (): void => {
+          while (!response.destroyed && response.write(chunk));
+        };
+        response.on('drain', more);
+        more();
+      },
+      /more than 64 MiB/,
+    ],
+  ])('%s is an error', async (_, answer, message) => {
+    const { apis } = await cloud(answer);
+    await expect(ask(openApis(apis, dial), { path: '/a' })).rejects.toThrow(message);
+  });
+
+  it('something else than HTTP is an error', async () => {
+    const server = createTcpServer((socket) => socket.end('SSH-2.0-OpenSSH_10.0\r\n'));
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await expect(ask(openApis(new Map([['identity', { service: 'identity', host: 'h', url }]]), dial), { path: '/', auth: 'none' })).rejects.toThrow(/Parse Error/);
+  });
+
+  it('nobody there is an error, and the next question tries again', async () => {
+    const { apis } = await cloud(json({}));
+    let tries = 0;
+    const session = openApis(apis, (...to) => ((tries += 1) === 1 ? Promise.reject(new Error('refused')) : dial(...to)));
+    await expect(ask(session, { path: '/a' })).rejects.toThrow('refused');
+    expect(await ask(session, { path: '/b' })).toEqual([{ status: 200, body: {} }]);
+  });
+
+  it('a login that is refused says who and how, and not the password', async () => {
+    const { apis } = await cloud(json({}));
+    apis.set('identity', { ...apis.get('identity')!, url: `${apis.get('identity')!.url}/wrong` });
+    const failure = await ask(openApis(apis, dial), { path: '/a' }).catch((error: unknown) => error as Error);
+    expect((failure as Error).message).toBe('Logging in to the cloud as admin was answered 200');
+    expect((failure as Error).stack).not.toContain(canary);
+  });
+
+  it.each<[string, (apis: Map<string, Api>) => unknown, RegExp]>([
+    ['an API that no role offers', (apis) => apis.delete('image'), /No role offers the image API/],
+    ['a cloud without a login', (apis) => apis.delete('identity'), /how to log in/],
+  ])('%s', async (_, change, message) => {
+    const { apis } = await cloud(json({}));
+    change(apis);
+    await expect(ask(openApis(apis, dial), { service: 'image', path: '/a' })).rejects.toThrow(message);
+  });
+});
