@@ -1,21 +1,21 @@
 import { defineConfig } from 'vitest/config';
 
-// Two projects: `unit` needs nothing but Node, `real` needs the Docker engine and the machine image.
+// Tests against containers. Two cores: one file at a time.
+const real = {
+  globalSetup: 'test/machines.ts',
+  testTimeout: 120_000,
+  hookTimeout: 300_000,
+  fileParallelism: false,
+};
+
+// `unit` needs nothing but Node; `real` and `proof` need the Docker engine. `proof` is what takes its time: crashes, cut
+// networks, thousands of hostile values.
 export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.real.test.ts'] } },
-      {
-        test: {
-          name: 'real',
-          include: ['test/**/*.real.test.ts'],
-          globalSetup: 'test/machines.ts',
-          testTimeout: 120_000,
-          hookTimeout: 300_000,
-          // Two cores: one file at a time.
-          fileParallelism: false,
-        },
-      },
+      { test: { name: 'real', include: ['test/**/*.real.test.ts'], exclude: ['test/proof/**'], ...real } },
+      { test: { name: 'proof', include: ['test/proof/**/*.real.test.ts'], ...real } },
     ],
   },
 });

@@ -57,6 +57,8 @@ export type Event =
   | { readonly type: 'told'; readonly changes: number; readonly unknown: number; readonly hosts: number }
   | { readonly type: 'walk-start' }
   | ({ readonly type: 'step-start'; readonly change: ShownChange } & StepName)
+  /** The last line of what a step that takes its time has printed so far. */
+  | ({ readonly type: 'step-said'; readonly line: string } & StepName)
   | ({ readonly type: 'step-ok' } & StepName)
   | ({ readonly type: 'step-changed'; readonly change: ShownChange; readonly seconds: number } & StepName)
   | ({

@@ -37,9 +37,10 @@ export interface Shell {
   run(command: Command): Promise<Output>;
   /**
    * Runs a command that changes the host. It goes on when the connection is lost, and its outcome is collected after
-   * reconnecting; `unknown` when that is not possible (the host was restarted): probe, then decide.
+   * reconnecting; `unknown` when that is not possible (the host was restarted): probe, then decide. `said` is told the
+   * last line of what a command that takes its time has printed so far, every few seconds.
    */
-  mend(command: Command): Promise<Output | 'unknown'>;
+  mend(command: Command, said?: (line: string) => void): Promise<Output | 'unknown'>;
   /** Takes the host's lock for as long as this shell, or a command it started, lives; or tells who has it. */
   lock(holder: Holder): Promise<'locked' | Holder>;
   /** A TCP connection that starts at the host, e.g. to an API that listens on its loopback. */

@@ -7,14 +7,14 @@ import { hostsOf, resolveParams } from '../plan/context.ts';
 import { checks } from '../resources/checks.ts';
 import { resourceTypes } from '../resources/index.ts';
 import { readRoles, type Role } from '../roles/role.ts';
-import { placeholders } from '../secrets/store.ts';
+import { placeholders } from '../secrets/placeholders.ts';
 import { rolesDirectory } from './cloud.ts';
 import { exits } from './exit.ts';
-import { openOutput } from './output.ts';
+import { say } from './output.ts';
 import type { Options } from './options.ts';
 import { entryText, paramText } from './reference.ts';
 
-export async function explain([topic = '']: readonly string[], options: Options): Promise<number> {
+export function explain([topic = '']: readonly string[], options: Options): number {
   const { roles } = readRoles(rolesDirectory);
   // An inventory is needed for its hosts alone; without one, everything else can be explained.
   const { inventory } = readInventory(options.inventory);
@@ -32,9 +32,7 @@ export async function explain([topic = '']: readonly string[], options: Options)
       ...Object.keys(problemCodes),
       ...(inventory?.hosts ?? []).map(({ name }) => name),
     ]);
-  const output = openOutput(options, 'explain');
-  output.say(texts.join('\n\n'));
-  await output.end();
+  say(options, texts.join('\n\n'));
   return exits.done;
 }
 

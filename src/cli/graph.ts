@@ -1,4 +1,4 @@
-import { placeholders } from '../secrets/store.ts';
+import { placeholders } from '../secrets/placeholders.ts';
 import type { Graph } from '../graph/graph.ts';
 import { partOf, planOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';

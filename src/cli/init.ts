@@ -2,10 +2,10 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { Invalid } from '../base/problem.ts';
 import { exits } from './exit.ts';
-import { openOutput } from './output.ts';
+import { say } from './output.ts';
 import type { Options } from './options.ts';
 
-export function init([directory = '.']: readonly string[], options: Options): Promise<number> {
+export function init([directory = '.']: readonly string[], options: Options): number {
   const file = join(directory, 'inventory.yaml');
   if (existsSync(file))
     throw new Invalid([{ code: 'file-exists', message: `${file} is there already`, hint: 'Give another directory, or move it away.' }]);
@@ -13,8 +13,8 @@ export function init([directory = '.']: readonly string[], options: Options): Pr
   const schema = new URL('../../schemas/inventory.schema.json', import.meta.url).pathname;
   makeDirectory(directory);
   writeFileSync(file, text.replace('$schema=../schemas/inventory.schema.json', `$schema=${schema}`));
-  openOutput(options, 'init').say(`Wrote ${file}. Edit it, then: cellwise validate -i ${file}`);
-  return Promise.resolve(exits.done);
+  say(options, `Wrote ${file}. Edit it, then: cellwise validate -i ${file}`);
+  return exits.done;
 }
 
 /** With the directories above it. Not by Node's recursive mkdir, which never ends below /proc. */

@@ -4,17 +4,18 @@ import * as labs from '../lab/lab.ts';
 import type { LabSpec } from '../lab/layout.ts';
 import { placesOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
-import { openOutput } from './output.ts';
+import { openAudience } from './audience.ts';
+import { say } from './output.ts';
 import type { Options } from './options.ts';
 
 export async function lab([action, ...words]: readonly string[], options: Options): Promise<number> {
   const { inventory } = readCloud(options.inventory);
   const spec = specOf(inventory, options.inventory);
-  const output = openOutput(options, 'lab');
+  const output = openAudience(options, 'lab');
   switch (action) {
     case 'up': {
       const machines = await labs.up(spec, output.emit);
-      output.say(`The lab ${spec.name} is up: ${machines.map(({ host, address }) => `${host} ${address}`).join(', ')}.`);
+      say(options, `The lab ${spec.name} is up: ${machines.map(({ host, address }) => `${host} ${address}`).join(', ')}.`);
       return exits.done;
     }
     case 'down':

@@ -2,6 +2,7 @@ import { savePlan } from '../engine/plan-file.ts';
 import * as engine from '../engine/run.ts';
 import { exitOf, exits } from './exit.ts';
 import type { Options } from './options.ts';
+import { say } from './output.ts';
 import { openSession } from './session.ts';
 
 export async function plan(_args: readonly string[], options: Options): Promise<number> {
@@ -11,7 +12,7 @@ export async function plan(_args: readonly string[], options: Options): Promise<
   await session.output.end();
   if (options.out !== undefined) {
     savePlan(options.out, session.plan, told, options.only);
-    session.output.say(`Saved. Apply exactly this by: cellwise apply ${options.out} -i ${options.inventory}`);
+    say(options, `Saved. Apply exactly this by: cellwise apply ${options.out} -i ${options.inventory}`);
   }
   const exit = exitOf(summary, session.drain);
   return exit === exits.done && options.detailedExitcode && told.pending > 0 ? exits.pending : exit;

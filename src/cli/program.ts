@@ -4,7 +4,7 @@ import { exits } from './exit.ts';
 import type { Options } from './options.ts';
 
 /** A command's work, loaded when it is called: starting must not load what others need. */
-type Work = (args: readonly string[], options: Options) => Promise<number>;
+type Work = (args: readonly string[], options: Options) => number | Promise<number>;
 
 interface Entry {
   readonly usage: string;

@@ -4,13 +4,13 @@ import { Invalid } from '../base/problem.ts';
 import { count } from '../report/words.ts';
 import { shown } from '../base/secret.ts';
 import { stepsByHost, type Step } from '../plan/plan.ts';
-import { placeholders } from '../secrets/store.ts';
+import { placeholders } from '../secrets/placeholders.ts';
 import { partOf, planOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
-import { openOutput } from './output.ts';
+import { say } from './output.ts';
 import type { Options } from './options.ts';
 
-export async function render(_args: readonly string[], options: Options): Promise<number> {
+export function render(_args: readonly string[], options: Options): number {
   const plan = planOf(readCloud(options.inventory), placeholders());
   const part = partOf(plan, options.only);
   const directory = resolve(options.out!);
@@ -26,9 +26,7 @@ export async function render(_args: readonly string[], options: Options): Promis
       files += 1;
     }
   }
-  const output = openOutput(options, 'render');
-  output.say(`Wrote ${count(files, 'file')} to ${directory}, a directory a host; secrets are shown by name.`);
-  await output.end();
+  say(options, `Wrote ${count(files, 'file')} to ${directory}, a directory a host; secrets are shown by name.`);
   return exits.done;
 }
 

@@ -3,12 +3,11 @@ import { Invalid, nearest } from '../base/problem.ts';
 import { openSecrets, type SecretStore } from '../secrets/store.ts';
 import { placesOf, planOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
-import { openOutput } from './output.ts';
+import { say } from './output.ts';
 import type { Options } from './options.ts';
 
 export async function secrets([action, name]: readonly string[], options: Options): Promise<number> {
   const places = placesOf(options.inventory);
-  const output = openOutput(options, 'secrets');
   const existed = existsSync(places.secrets.file);
   if (action !== 'init' && !existed)
     throw new Invalid([
@@ -24,7 +23,8 @@ export async function secrets([action, name]: readonly string[], options: Option
       // Working out the plan asks for every secret that the cloud needs.
       planOf(readCloud(options.inventory), store);
       await store.save();
-      output.say(
+      say(
+        options,
         `${existed ? 'Completed' : 'Made'} ${places.secrets.file}: ${store.names().length} secrets. Its key is ${places.secrets.identity}: keep a copy.`,
       );
       return exits.done;
@@ -34,12 +34,12 @@ export async function secrets([action, name]: readonly string[], options: Option
     case 'set':
       store.set(named(name), readValue());
       await store.save();
-      output.say(`${name!} is kept. \`cellwise apply\` brings it to whatever uses it.`);
+      say(options, `${name!} is kept. \`cellwise apply\` brings it to whatever uses it.`);
       return exits.done;
     case 'rotate':
       store.rotate(known(store, name));
       await store.save();
-      output.say(`${name!} has a new value. \`cellwise apply\` brings it to whatever uses it.`);
+      say(options, `${name!} has a new value. \`cellwise apply\` brings it to whatever uses it.`);
       return exits.done;
     default:
       throw new Invalid([

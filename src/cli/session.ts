@@ -7,7 +7,8 @@ import type { Host, Inventory, SecretRef, Ssh } from '../inventory/types.ts';
 import { openSecrets, type SecretStore } from '../secrets/store.ts';
 import { connect, Shared, type SshTarget, type Sudo } from '../ssh/connect.ts';
 import { partOf, placesOf, planOf, readCloud, type Cloud, type Places } from './cloud.ts';
-import { openOutput, type Output } from './output.ts';
+import { openAudience, type Audience } from './audience.ts';
+import { say } from './output.ts';
 import type { Options } from './options.ts';
 
 /** What every command that works on hosts has in hand. */
@@ -15,7 +16,7 @@ export interface Session extends RunOptions {
   readonly cloud: Cloud;
   readonly places: Places;
   readonly secrets: SecretStore;
-  readonly output: Output;
+  readonly output: Audience;
   readonly holder: Holder;
 }
 
@@ -25,11 +26,12 @@ export async function openSession(options: Options, command: string): Promise<Se
   const places = placesOf(options.inventory);
   const secrets = await openSecrets(places.secrets);
   const plan = planOf(cloud, secrets);
-  const output = openOutput(options, command);
+  const output = openAudience(options, command);
   const made = secrets.unsaved();
   if (made.length > 0) {
     await secrets.save();
-    output.say(
+    say(
+      options,
       `${made.length} secrets were missing: made, and kept encrypted in ${places.secrets.file}. Its key is ${places.secrets.identity}: keep a copy.`,
     );
   }
@@ -59,7 +61,7 @@ function runName(): string {
 }
 
 /** Once: finish what runs, start nothing more. Twice: stop now; the next run goes on from whatever is there. */
-function drainOnInterrupt(output: Output): AbortSignal {
+function drainOnInterrupt(output: Audience): AbortSignal {
   const drain = new AbortController();
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {

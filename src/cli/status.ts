@@ -2,30 +2,29 @@ import { readNewest, type Entry } from '../engine/journal.ts';
 import { colors, eventText, stepText, summaryText } from '../report/words.ts';
 import { placesOf } from './cloud.ts';
 import { exits } from './exit.ts';
-import { openOutput, useColor } from './output.ts';
+import { say, useColor } from './output.ts';
 import type { Options } from './options.ts';
 
-export async function status(_args: readonly string[], options: Options): Promise<number> {
-  const output = openOutput(options, 'status');
+export function status(_args: readonly string[], options: Options): number {
   const newest = readNewest(placesOf(options.inventory).runs);
   if (!newest) {
-    output.say('Nothing was applied from here yet. Begin by `cellwise apply`.');
+    say(options, 'Nothing was applied from here yet. Begin by `cellwise apply`.');
     return exits.done;
   }
   if (options.json) for (const entry of newest.entries) process.stdout.write(`${JSON.stringify(entry)}\n`);
   const c = colors(useColor(process.stdout));
   const [first] = newest.entries;
-  output.say(`Run ${newest.run}${first?.type === 'note' ? `: ${first.text}` : ''}, begun ${first?.at ?? '?'}`);
-  for (const entry of newest.entries) if (entry.type === 'step-failed') output.say(eventText(entry, c)!);
+  say(options, `Run ${newest.run}${first?.type === 'note' ? `: ${first.text}` : ''}, begun ${first?.at ?? '?'}`);
+  for (const entry of newest.entries) if (entry.type === 'step-failed') say(options, eventText(entry, c)!);
   for (const entry of owed(newest.entries)) {
-    output.say(
+    say(
+      options,
       `${c.yellow('?')} ${entry.host} ${stepText(entry)}: begun ${entry.at}, and how it ended was not heard. The next apply looks and goes on.`,
     );
   }
   const summary = newest.entries.findLast((entry) => entry.type === 'summary');
-  if (summary) output.say(summaryText(summary, 'apply', c));
-  else output.say(c.yellow('It did not end: it is under way, or was cut off. The next `cellwise apply` goes on with what is left.'));
-  await output.end();
+  if (summary) say(options, summaryText(summary, 'apply', c));
+  else say(options, c.yellow('It did not end: it is under way, or was cut off. The next `cellwise apply` goes on with what is left.'));
   return exits.done;
 }
 

@@ -1,18 +1,19 @@
-import { placeholders } from '../secrets/store.ts';
+import { placeholders } from '../secrets/placeholders.ts';
 import { count } from '../report/words.ts';
 import { planOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
-import { openOutput } from './output.ts';
+import { say } from './output.ts';
 import type { Options } from './options.ts';
 
-export async function validate(_args: readonly string[], options: Options): Promise<number> {
+export function validate(_args: readonly string[], options: Options): number {
   const cloud = readCloud(options.inventory);
   const plan = planOf(cloud, placeholders());
   const nodes = [...plan.nodes.values()];
   const steps = nodes.filter((node) => node.kind === 'step').length;
   const roles = new Set(nodes.flatMap((node) => (node.kind === 'ready' ? [node.role] : [])));
-  const output = openOutput(options, 'validate');
-  output.say(`${options.inventory} is valid: ${count(plan.hosts.length, 'host')}, ${count(roles.size, 'role')}, ${count(steps, 'step')}.`);
-  await output.end();
+  say(
+    options,
+    `${options.inventory} is valid: ${count(plan.hosts.length, 'host')}, ${count(roles.size, 'role')}, ${count(steps, 'step')}.`,
+  );
   return exits.done;
 }

@@ -161,7 +161,10 @@ class Mending {
   async #enact(shell: Shell, step: Step, change: Change): Promise<Output | 'unknown'> {
     const resource = step.resource as ShellResource<AnyParams>;
     const together = batch([...this.#owe(step, change), resource.apply(step.params, change)], true);
-    const output = await shell.mend(together.command);
+    const output = await shell.mend(together.command, (line) => {
+      // Not the marks between a batch's sections.
+      if (!/^[0-9a-f]{32} \d+$/.test(line)) this.#work.emit({ type: 'step-said', ...named(step), line });
+    });
     return output === 'unknown' ? output : together.split(output).at(-1)!;
   }
 

@@ -115,6 +115,12 @@ export function phases(): Phases {
           refresh(event.role);
           return true;
         }
+        case 'step-said': {
+          const row = progress.get(event.role);
+          if (row) row.last = `${event.host}: ${event.line}`;
+          refresh(event.role);
+          return true;
+        }
         case 'step-ok':
         case 'step-changed':
           settle(event.role, event.step, false, '');

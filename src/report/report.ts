@@ -27,12 +27,13 @@ export function ndjson(write: Write): Reporter {
 /** Plain lines as they come: for logs, pipes and terminals without cursor. What takes long is told of every 15 seconds. */
 export function plain(write: Write, command: string, color: boolean): Reporter {
   const c = colors(color);
-  const running = new Map<string, { readonly event: StepName; readonly since: number }>();
+  const running = new Map<string, { readonly event: StepName; readonly since: number; said: string }>();
   let host = '';
   const timer = setInterval(() => {
-    for (const { event, since } of running.values()) {
+    for (const { event, since, said } of running.values()) {
       const seconds = (performance.now() - since) / 1000;
-      if (seconds >= 15) write(`${c.dim(`… ${event.host} ${stepText(event)}, ${time(seconds)} so far`)}\n`);
+      if (seconds >= 15)
+        write(`${c.dim(`… ${event.host} ${stepText(event)}, ${time(seconds)} so far${said === '' ? '' : `: ${said}`}`)}\n`);
     }
   }, 15_000);
   timer.unref();
@@ -40,8 +41,11 @@ export function plain(write: Write, command: string, color: boolean): Reporter {
     tell(event) {
       if ((event.type === 'step-planned' || event.type === 'step-unknown') && event.host !== host)
         write(`${c.bold((host = event.host))}\n`);
-      if (event.type === 'step-start') running.set(event.step, { event, since: performance.now() });
-      else if ('step' in event) running.delete(event.step);
+      if (event.type === 'step-start') running.set(event.step, { event, since: performance.now(), said: '' });
+      else if (event.type === 'step-said') {
+        const step = running.get(event.step);
+        if (step) step.said = event.line;
+      } else if ('step' in event) running.delete(event.step);
       const text = event.type === 'summary' ? summaryText(event, command, c) : eventText(event, c);
       if (text !== undefined) write(`${text}\n`);
     },

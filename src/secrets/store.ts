@@ -46,22 +46,6 @@ export async function openSecrets({ file, identity }: SecretFiles): Promise<Secr
   return store(existsSync(file) ? await decrypt(file, identity, key) : {}, (values) => encrypt(file, key, values));
 }
 
-/** Secrets that exist in memory only, for what shows or checks a cloud without its hosts: each is its own name. */
-export function placeholders(): SecretStore {
-  const made = new Map<string, Secret>();
-  const get = (name: string): Secret => made.get(name) ?? made.set(name, Secret.of(name, `secret-${name}`)).get(name)!;
-  return {
-    get,
-    has: () => true,
-    names: () => [...made.keys()],
-    set: () => undefined,
-    rotate: () => undefined,
-    unsaved: () => [],
-    save: () => Promise.resolve(),
-    mask: (text) => text,
-  };
-}
-
 function store(values: Record<string, string>, write: (values: Record<string, string>) => Promise<void>): SecretStore {
   const unsaved = new Set<string>();
   let masks: { pattern: RegExp; names: Map<string, string> } | undefined;

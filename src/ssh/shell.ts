@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { randomBytes } from 'node:crypto';
 import type { Duplex } from 'node:stream';
-import type { Command, Output } from '../base/command.ts';
+import { sh, type Command, type Output } from '../base/command.ts';
 import { reveal } from '../base/secret.ts';
 import { Unreachable, type Holder, type HostFacts, type Shell } from '../base/shell.ts';
 import type { Transport } from './channel.ts';
@@ -43,6 +43,7 @@ interface Job {
 const defaultTimeout = 120;
 const maxSends = 6;
 const beatEvery = 15_000;
+const listenEvery = 5000;
 /** Bytes a second that even a bad connection carries. */
 const slowest = 32_768;
 
@@ -105,14 +106,30 @@ export class TransportShell implements Shell {
     return heard(outcome);
   }
 
-  mend(command: Command): Promise<Output | 'unknown'> {
+  mend(command: Command, said?: (line: string) => void): Promise<Output | 'unknown'> {
+    let listening: NodeJS.Timeout | undefined;
     const outcome = new Promise<Output | 'unknown'>((resolve, reject) => {
       this.#startBeats();
-      this.#ask('mend', command, resolve, reject, () => {
+      const job = this.#ask('mend', command, resolve, reject, () => {
         resolve('unknown');
       });
+      if (said) listening = setInterval(() => void this.#listen(job, said), listenEvery);
     });
-    return heard(outcome);
+    return heard(
+      outcome.finally(() => {
+        clearInterval(listening);
+      }),
+    );
+  }
+
+  /** Tells the last line that a job has printed so far; one that cannot be had is not missed. */
+  async #listen(job: Job, said: (line: string) => void): Promise<void> {
+    if (this.#link === undefined || !this.#jobs.has(job.id)) return;
+    const directory = `${this.#options.base}/${this.#run}/${job.id}`;
+    const last = sh`f=$(ls -t ${directory}/out ${directory}/err | head -n 1) && tail -n 1 -- "$f" | tail -c 200`;
+    const output = await this.run(last).catch(() => undefined);
+    const line = output?.out.toString().trim() ?? '';
+    if (line !== '' && this.#jobs.has(job.id)) said(line);
   }
 
   lock(holder: Holder): Promise<'locked' | Holder> {
@@ -148,7 +165,7 @@ export class TransportShell implements Shell {
     resolve: (output: Output) => void,
     reject: (error: Unreachable) => void,
     forget?: () => void,
-  ): void {
+  ): Job {
     const seconds = Math.max(1, Math.ceil(command.timeout ?? defaultTimeout));
     const script = Buffer.from(command.script);
     const stdin = bytesOf(command.stdin);
@@ -161,6 +178,7 @@ export class TransportShell implements Shell {
       ...(forget && { forget }),
     };
     this.#add(job);
+    return job;
   }
 
   #take(holder: Holder): Promise<Answer> {

@@ -30,8 +30,10 @@ const wanted = (id: string): State => {
   return resource.desired(params)!;
 };
 /** A host on which all is as it should be, but for some steps. */
-const found = (others: Partial<Record<Id, Found | undefined>> = {}): Map<string, Found> =>
-  new Map([...ids.map((id) => [id, wanted(id)] as const), ...Object.entries(others)].filter((entry): entry is [string, Found] => entry[1] !== undefined));
+const found = (others: Partial<Record<Id, Found | undefined>> = {}): Map<string, Found> => {
+  const all = new Map<string, Found | undefined>([...ids.map((id) => [id, wanted(id)] as const), ...Object.entries(others)]);
+  return new Map([...all].filter((entry): entry is [string, Found] => entry[1] !== undefined));
+};
 
 const text = (each: Forecast): string =>
   each.kind === 'unknown'

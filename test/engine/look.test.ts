@@ -35,7 +35,7 @@ describe('gather', () => {
   it('makes one question of all that can be asked together, and gives each its own answer', () => {
     const probes = gather(steps(plan) as never);
     expect(probes.map((probe) => probe.steps.map((each) => `${each.stepType} ${each.name}`))).toEqual([
-      ['directory /usr', 'directory /nosuch-directory', 'directory /two', 'directory /three'],
+      ['directory /usr', 'directory /nosuch-directory', 'directory /three', 'directory /two'],
       ['file /usr/nosuch-file', 'file /etc/passwd'],
       ['command x'],
       ['command y'],
@@ -56,10 +56,13 @@ describe('gather', () => {
 });
 
 describe('survey', () => {
-  it('sees steps and health of a host in one round trip', async () => {
+  it('sees steps and health of a host at once: one batch, and what is slow beside it', async () => {
     const shell = new LocalShell('ctl1');
-    const { found, ill } = await survey(shell, steps(plan), healths(plan));
-    expect(shell.sent.map(({ what }) => what)).toEqual(['run']);
+    const seen = survey(shell, steps(plan), healths(plan));
+    // All of it is on its way before the first answer: the batch, and four checks of type run.
+    expect(shell.sent.map(({ what }) => what)).toEqual(['run', 'run', 'run', 'run', 'run']);
+    const { found, ill } = await seen;
+    expect(shell.sent).toHaveLength(5);
     expect(found.get('ctl1/one/directory /usr')).toEqual({ kind: 'directory', owner: 'root:root', mode: '755' });
     expect(found.get('ctl1/one/file /usr/nosuch-file')).toBeNull();
     expect(found.get('ctl1/one/directory /nosuch-directory')).toBeNull();
@@ -90,10 +93,11 @@ describe('one more look', () => {
 
   it('at a health: the first reason, or none', async () => {
     const shell = new LocalShell('ctl1');
-    const [one, two, three] = healths(plan);
-    expect(await examine(shell, one!, noApis)).toContain('last words');
-    expect(await examine(shell, two!, noApis)).toBeUndefined();
-    expect(await examine(shell, three!, noApis)).toBeUndefined();
-    expect(shell.sent).toHaveLength(2);
+    const byRole = (role: string): Health => healths(plan).find((health) => health.role === role)!;
+    expect(await examine(shell, byRole('one'), noApis)).toContain('last words');
+    expect(shell.sent).toHaveLength(3);
+    expect(await examine(shell, byRole('two'), noApis)).toBeUndefined();
+    expect(await examine(shell, byRole('three'), noApis)).toBeUndefined();
+    expect(shell.sent).toHaveLength(4);
   });
 });

@@ -4,7 +4,8 @@ import { join } from 'node:path';
 import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import { Invalid } from '../../src/base/problem.ts';
-import { openSecrets, placeholders, type SecretFiles } from '../../src/secrets/store.ts';
+import { placeholders } from '../../src/secrets/placeholders.ts';
+import { openSecrets, type SecretFiles } from '../../src/secrets/store.ts';
 import { newDirectory } from '../roles/directories.ts';
 
 function files(): SecretFiles {

@@ -1,0 +1,32 @@
+import type { Event } from '../base/event.ts';
+import { ndjson, plain, terminal, type Reporter } from '../report/report.ts';
+import type { Options } from './options.ts';
+import { peopleStream, useColor } from './output.ts';
+
+/** Who is told of a run: JSON events go to standard output when asked for, and then people's text to standard error. */
+export interface Audience {
+  readonly emit: (event: Event) => void;
+  /** Everything told so far is on the screen. */
+  readonly settle: () => Promise<void>;
+  readonly end: () => Promise<void>;
+}
+
+export function openAudience(options: Options, command: string): Audience {
+  const stream = peopleStream(options);
+  const write = (text: string): void => {
+    stream.write(text);
+  };
+  const people = stream.isTTY && !options.json ? terminal(write, command, useColor(stream)) : plain(write, command, useColor(stream));
+  const all: Reporter[] = options.json ? [ndjson((text) => process.stdout.write(text)), people] : [people];
+  return {
+    emit: (event) => {
+      for (const reporter of all) reporter.tell(event);
+    },
+    settle: async () => {
+      for (const reporter of all) await reporter.settle();
+    },
+    end: async () => {
+      for (const reporter of all) await reporter.end();
+    },
+  };
+}
