@@ -22,6 +22,8 @@ export interface Holder {
   readonly what: string;
   /** ISO time of the start. */
   readonly since: string;
+  /** The run is dead, but a command that it started goes on and keeps the lock until it ends. */
+  readonly ended?: boolean;
 }
 
 /**

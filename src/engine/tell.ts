@@ -1,5 +1,6 @@
 import type { ShownChange } from '../base/event.ts';
-import type { Holder } from '../base/shell.ts';
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Holder, Shell } from '../base/shell.ts';
 import type { Change } from '../base/state.ts';
 import type { Step } from '../plan/plan.ts';
 import type { Found } from '../resources/define.ts';
@@ -52,11 +53,23 @@ async function surveyHost(work: Work, host: string, holder: Holder | undefined):
     asked.catch(() => undefined);
   });
   if (!work.isUp(host)) return undefined;
-  return work.on(host, async () => {
+  return work.on(host, async (shell) => {
     const [held, seen] = (await asked)!;
-    if (held !== undefined && held !== 'locked') throw new Locked(host, held);
-    return seen;
+    if (held === undefined || held === 'locked') return seen;
+    await outwait(work, shell, held, holder!);
+    return survey(shell, steps, work.healthsOf(host));
   });
+}
+
+/** Waits for a command that a dead run has left behind; a run that lives is not waited for: throws Locked. */
+async function outwait(work: Work, shell: Shell, first: Holder, holder: Holder): Promise<void> {
+  const { host } = shell;
+  const text = `waiting for a command that a run which was cut off still has running (${first.what} by ${first.who}, since ${first.since})`;
+  if (first.ended) work.emit({ type: 'note', host, text });
+  for (let held: 'locked' | Holder = first; held !== 'locked'; held = await shell.lock(holder)) {
+    if (!held.ended || work.drain.aborted) throw new Locked(host, held);
+    await delay(1000);
+  }
 }
 
 function apiSteps(work: Work): Step[] {

@@ -134,7 +134,10 @@ take() { # id holder
   mkdir -p "$r/$1"
   tail -n +2 "$b/lock.info" >"$r/$1/out" 2>/dev/null
   : >"$r/$1/err"
-  say "$1" 1 "$r/$1"
+  # 2: that run is dead, and a command that it started goes on.
+  c=1
+  [ -z "$x" ] || holds "$x" || c=2
+  say "$1" $c "$r/$1"
   rm -rf "$r/$1" "$r/holder.$1"
 }
 claim() {

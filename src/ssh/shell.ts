@@ -139,7 +139,7 @@ export class TransportShell implements Shell {
   async #lock(holder: Holder): Promise<'locked' | Holder> {
     if (!/^[\x21-\x7e]{1,100}$/.test(holder.run)) throw new TypeError('The run of a lock holder is one word');
     const answer = await this.#take(holder);
-    if (answer.code !== 0) return readHolder(answer.out.toString('utf8'));
+    if (answer.code !== 0) return { ...readHolder(answer.out.toString('utf8')), ...(answer.code === 2 ? { ended: true } : {}) };
     this.#holder = holder;
     return 'locked';
   }

@@ -1,0 +1,227 @@
+// 1,000 spoilt inventories and roles: each is either a valid plan or a list of problems that a person can act on.
+import { execFile } from 'node:child_process';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, relative, resolve } from 'node:path';
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { problemCodes } from '../../src/base/problem-codes.ts';
+import { Invalid, type Problem } from '../../src/base/problem.ts';
+import { Secret } from '../../src/base/secret.ts';
+import { gather, isShellStep } from '../../src/engine/look.ts';
+import { readInventory } from '../../src/inventory/read.ts';
+import { check } from '../../src/plan/check.ts';
+import { expand } from '../../src/plan/expand.ts';
+import { checkParams } from '../../src/plan/params.ts';
+import { stepsByHost, type Plan } from '../../src/plan/plan.ts';
+import { readRoles } from '../../src/roles/role.ts';
+import { dice, mutate, mutations } from './mutate.ts';
+
+const cases = 1000;
+/** Another one by CELLWISE_SEED=…: a failure prints its own. */
+const seed = Number(process.env['CELLWISE_SEED'] ?? '20261120');
+
+const home = mkdtempSync(join(tmpdir(), 'cellwise-mutations-'));
+afterAll(() => {
+  rmSync(home, { recursive: true, force: true });
+});
+
+/** Everything that can be spoilt, below a tree that the command line can be run in. */
+interface Source {
+  readonly file: string;
+  readonly kind: keyof typeof mutations;
+  readonly text: Buffer;
+}
+const sources: Source[] = [];
+
+beforeAll(() => {
+  for (const part of ['src', 'schemas', 'roles', 'examples', 'inventories', 'package.json']) cpSync(part, join(home, part), { recursive: true });
+  cpSync(join(import.meta.dirname, 'kitchen'), join(home, 'roles/kitchen'), { recursive: true });
+  symlinkSync(resolve('node_modules'), join(home, 'node_modules'));
+  const files = ['examples', 'inventories', 'roles'].flatMap((part) =>
+    readdirSync(join(home, part), { recursive: true, encoding: 'utf8' }).map((name) => join(home, part, name)),
+  );
+  const kinds = [
+    [/\/(examples|inventories)\/[^/]+\.yaml$/, 'yaml'],
+    [/\/params\.schema\.json$/, 'yaml'],
+    [/\/role\.yaml$/, 'role'],
+    [/\.hbs$/, 'template'],
+  ] as const;
+  for (const file of files.toSorted()) {
+    const kind = kinds.find(([pattern]) => pattern.test(file))?.[1];
+    if (kind) sources.push({ file, kind, text: readFileSync(file) });
+  }
+});
+
+// --- what is done with a text, as `cellwise validate` does ---------------------------------------------------------------
+
+function planOf(inventoryFile: string): Plan {
+  const { inventory, problems } = readInventory(inventoryFile);
+  const { roles, problems: more } = readRoles(join(home, 'roles'));
+  const all = [...problems, ...more, ...(inventory ? checkParams(inventory, roles) : [])];
+  if (!inventory || all.length > 0) throw new Invalid(all);
+  const plan = expand(inventory, roles, (name) => Secret.of(name, `secret-${name}`));
+  const found = check(plan);
+  if (found.length > 0) throw new Invalid(found);
+  return plan;
+}
+
+/** A plan is valid when a run could begin with it: it has an order, and what it asks of its hosts can be written down. */
+function begin(plan: Plan): void {
+  plan.graph.order();
+  for (const steps of [...stepsByHost(plan).values()].slice(0, 3)) gather(steps.filter(isShellStep));
+}
+
+interface Case {
+  readonly number: number;
+  /** Below the tree. */
+  readonly file: string;
+  readonly did: readonly string[];
+  readonly inventory: string;
+  readonly text: Buffer;
+  readonly original: Buffer;
+}
+
+const inventories = /\/(examples|inventories)\/[^/]+\.yaml$/;
+const kindsInTurn = [inventories, /\/role\.yaml$/, inventories, /\/role\.yaml$/, /\.hbs$/, inventories, /\/role\.yaml$/, /\/params\.schema\.json$/];
+const seeds = fc.sample(fc.integer(), { numRuns: cases, seed });
+
+function caseOf(number: number): Case {
+  const roll = dice(seeds[number]!);
+  // Inventories and role.yaml more often than the rest.
+  const wanted = kindsInTurn[number % kindsInTurn.length]!;
+  const isInventory = wanted.test('/inventories/x.yaml');
+  const all = sources.filter((source) => wanted.test(source.file));
+  const { file, kind, text } = all[roll(all.length)]!;
+  const spoilt = mutate(kind, text, roll);
+  const inventory = isInventory ? file : join(home, 'inventories/lab.yaml');
+  return { number, file, did: spoilt.did, inventory, text: spoilt.text, original: text };
+}
+
+type Outcome = { readonly valid: true } | { readonly problems: readonly Problem[] } | { readonly crash: unknown };
+
+function outcomeOf(inventory: string): Outcome {
+  try {
+    begin(planOf(inventory));
+    return { valid: true };
+  } catch (error) {
+    return error instanceof Invalid ? { problems: error.problems } : { crash: error };
+  }
+}
+
+/** Runs a case with its file in place, and again when it was slow: another program may have had the processor. */
+function run(each: Case): { readonly outcome: Outcome; readonly seconds: number } {
+  writeFileSync(each.file, each.text);
+  try {
+    let [outcome, seconds] = timed(each.inventory);
+    for (let again = 0; again < 2 && seconds > 1; again++) seconds = Math.min(seconds, timed(each.inventory)[1]);
+    return { outcome, seconds };
+  } finally {
+    writeFileSync(each.file, each.original);
+  }
+}
+
+function timed(inventory: string): [Outcome, number] {
+  const at = performance.now();
+  const outcome = outcomeOf(inventory);
+  return [outcome, (performance.now() - at) / 1000];
+}
+
+// --- what is asked of problems -------------------------------------------------------------------------------------------
+
+const stack = /^\s+at .+:\d+:\d+\)?$|node:internal|\b(Type|Range|Reference|Syntax)Error\b/m;
+
+function complaints(problem: Problem, each: Case): string[] {
+  const { code, message, place, hint = '' } = problem;
+  const said = `${message}\n${hint}\n${place?.frame ?? ''}`;
+  return [
+    ...(Object.hasOwn(problemCodes, code) ? [] : [`unknown code ${code}`]),
+    ...(message.trim() === '' ? ['no message'] : []),
+    ...(stack.test(said) ? [`a stack: ${said}`] : []),
+    ...(said.includes('[object Object]') ? [`an object: ${said}`] : []),
+    // eslint-disable-next-line no-control-regex -- what a terminal would act on
+    ...(/[\0-\x08\x0b-\x1f\x7f\x9b]/.test(said) ? [`control characters: ${JSON.stringify(said.slice(0, 300))}`] : []),
+    ...(message.length > 1000 ? [`a message of ${message.length} characters: ${message.slice(0, 100)}`] : []),
+    ...misplaced(problem, each),
+  ];
+}
+
+/** A place is one in a file that is there, on one of its lines. */
+function misplaced({ place, code }: Problem, each: Case): string[] {
+  if (!place) return [`${code} has no place`];
+  const { file, line, column } = place;
+  if (!Number.isInteger(line) || !Number.isInteger(column)) return [`${code} at ${line}:${column}`];
+  const text = file === each.file ? each.text.toString() : existsSync(file) ? readFileSync(file, 'utf8') : undefined;
+  // What is not there at all is told at its first line.
+  if (text === undefined) return code === 'file-unreadable' ? [] : [`${code} in ${file}, which is not there`];
+  if (each.text.includes('\0') || code === 'yaml-encoding') return [];
+  const lines = text.replace(/^\uFEFF/, '').split('\n');
+  const within = line >= 1 && line <= lines.length && column >= 1 && column <= lines[line - 1]!.length + 1;
+  return within ? [] : [`${code} at ${line}:${column}, and the file has ${lines.length} lines`];
+}
+
+const shown = (each: Case): string =>
+  `case ${each.number} of CELLWISE_SEED=${seed}: ${relative(home, each.file)}, ${each.did.join(', ')}`;
+
+describe('1,000 spoilt inventories and roles', () => {
+  const codes = new Map<string, number>();
+  const invalid: Case[] = [];
+  let valid = 0;
+  let slowest = { seconds: 0, of: '' };
+
+  test('end in a valid plan or in problems that have a code, a sentence and a place, within a second each', { timeout: 600_000 }, () => {
+    const wrong: string[] = [];
+    // The first pays for compiling; it is no case.
+    expect(outcomeOf(join(home, 'inventories/lab.yaml'))).toEqual({ valid: true });
+    for (let number = 0; number < cases; number++) {
+      const each = caseOf(number);
+      const { outcome, seconds } = run(each);
+      if (seconds > slowest.seconds) slowest = { seconds, of: shown(each) };
+      if (seconds > 1) wrong.push(`${shown(each)}: ${seconds.toFixed(2)} s`);
+      if ('crash' in outcome) wrong.push(`${shown(each)}: ${crashText(outcome.crash)}`);
+      if ('valid' in outcome) valid += 1;
+      if (!('problems' in outcome)) continue;
+      invalid.push(each);
+      for (const { code } of outcome.problems) codes.set(code, (codes.get(code) ?? 0) + 1);
+      const found = new Set(outcome.problems.flatMap((problem) => complaints(problem, each)));
+      if (outcome.problems.length === 0) found.add('refused without a problem');
+      if (found.size > 0) wrong.push(`${shown(each)}:\n    ${[...found].slice(0, 3).join('\n    ')}`);
+    }
+    process.stderr.write(
+      `[mutations] ${cases} cases: ${valid} valid, ${invalid.length} refused with ${codes.size} codes; slowest ${slowest.seconds.toFixed(2)} s (${slowest.of})\n`,
+    );
+    if (wrong.length > 0) process.stderr.write(`${wrong.join('\n')}\n`);
+    expect(wrong).toEqual([]);
+  });
+
+  test('reach most of what can be wrong', () => {
+    expect(valid).toBeGreaterThan(cases / 20);
+    expect(invalid.length).toBeGreaterThan(cases / 2);
+    expect(codes.size).toBeGreaterThan(25);
+  });
+
+  test('twenty of them through the command line: exit code 3, no stack', { timeout: 120_000 }, async () => {
+    const chosen = invalid.filter((_, i) => i % Math.floor(invalid.length / 20) === 0).slice(0, 20);
+    expect(chosen.length).toBe(20);
+    for (const each of chosen) {
+      writeFileSync(each.file, each.text);
+      const { code, out, err } = await cellwise('validate', '-i', each.inventory);
+      writeFileSync(each.file, each.original);
+      expect({ case: shown(each), code, out }).toEqual({ case: shown(each), code: 3, out: '' });
+      expect(err, shown(each)).toMatch(/:\d+:\d+: error .+ \[[a-z-]+\]/);
+      expect(err, shown(each)).not.toMatch(stack);
+    }
+  });
+});
+
+function crashText(crash: unknown): string {
+  return crash instanceof Error ? (crash.stack ?? crash.message).split('\n').slice(0, 6).join('\n') : String(crash);
+}
+
+function cellwise(...words: readonly string[]): Promise<{ code: number; out: string; err: string }> {
+  return new Promise((done) => {
+    execFile(process.execPath, [join(home, 'src/cli/main.ts'), ...words], { maxBuffer: 1 << 28 }, (error, out, err) => {
+      done({ code: error ? Number(error.code) : 0, out, err });
+    });
+  });
+}
