@@ -31,8 +31,15 @@ export function ansibleRoot(cache: string, say: (text: string) => void): string 
 /** Versions of what is measured, by package. */
 export function ansibleVersions(root: string): ReadonlyMap<string, string> {
   const format = '${Package} ${Version}\n';
-  const out = execFileSync('chroot', [root, 'dpkg-query', '-W', '-f', format, 'ansible-core', 'ansible-mitogen', 'python3'], { encoding: 'utf8' });
-  return new Map(out.trim().split('\n').map((line) => line.split(' ') as [string, string]));
+  const out = execFileSync('chroot', [root, 'dpkg-query', '-W', '-f', format, 'ansible-core', 'ansible-mitogen', 'python3'], {
+    encoding: 'utf8',
+  });
+  return new Map(
+    out
+      .trim()
+      .split('\n')
+      .map((line) => line.split(' ') as [string, string]),
+  );
 }
 
 /** Ansible, and Ansible under Mitogen, on the same playbook. */
@@ -42,7 +49,8 @@ export function ansible(directory: string, root: string, fleet: Fleet): { ansibl
   mkdirSync(join(root, 'bench'), { recursive: true });
   const tool = (name: string, env: NodeJS.ProcessEnv): Tool => ({
     name,
-    command: inRoot(root, playbook, env),
+    command: inRoot(root, playbook, env, 'play.yml'),
+    warmUp: inRoot(root, playbook, env, 'warm-up.yml'),
     verify: (out, changes) => {
       verify(out, changes, fleet.hosts.length);
     },
@@ -60,6 +68,7 @@ function writePlaybook(directory: string, { hosts, identity, knownHosts }: Fleet
   for (const [name, text] of templates(marks)) writeFileSync(join(directory, 'templates', `${name}.j2`), text);
   const play = { hosts: 'all', gather_facts: false, tasks: steps.map((step) => step.ansible) };
   writeFileSync(join(directory, 'play.yml'), JSON.stringify([play], null, 2));
+  writeFileSync(join(directory, 'warm-up.yml'), JSON.stringify([{ ...play, tasks: [{ ping: {} }] }], null, 2));
   const inventory = { all: { hosts: Object.fromEntries(hosts.map(({ name, address }) => [name, { ansible_host: address }])) } };
   writeFileSync(join(directory, 'hosts.yml'), JSON.stringify(inventory, null, 2));
   copyFileSync(identity, join(directory, 'id'));
@@ -84,19 +93,38 @@ ssh_args = -C -o ControlMaster=auto -o ControlPersist=60s -o UserKnownHostsFile=
 }
 
 /** A command line that runs the playbook in the other Debian; its mounts are seen by itself alone. */
-function inRoot(root: string, playbook: string, env: NodeJS.ProcessEnv): string[] {
-  const variables = { PATH: '/usr/sbin:/usr/bin:/sbin:/bin', HOME: '/root', LC_ALL: 'C.UTF-8', ANSIBLE_CONFIG: '/bench/ansible.cfg', ...env };
+function inRoot(root: string, playbook: string, env: NodeJS.ProcessEnv, play: string): string[] {
+  const variables = {
+    PATH: '/usr/sbin:/usr/bin:/sbin:/bin',
+    HOME: '/root',
+    LC_ALL: 'C.UTF-8',
+    ANSIBLE_CONFIG: '/bench/ansible.cfg',
+    ...env,
+  };
   const script = `set -e
 mount --bind "$2" "$1/bench"
 mount --rbind /dev "$1/dev"
 mount -t proc proc "$1/proc"
-root=$1; shift 2
-exec chroot "$root" env -i "$@" ansible-playbook /bench/play.yml`;
-  return ['unshare', '--mount', 'sh', '-c', script, 'sh', root, playbook, ...Object.entries(variables).map(([name, value]) => `${name}=${value}`)];
+root=$1 play=$3; shift 3
+exec chroot "$root" env -i "$@" ansible-playbook "/bench/$play"`;
+  return [
+    'unshare',
+    '--mount',
+    'sh',
+    '-c',
+    script,
+    'sh',
+    root,
+    playbook,
+    play,
+    ...Object.entries(variables).map(([name, value]) => `${name}=${value}`),
+  ];
 }
 
 function verify(out: string, changes: number, hosts: number): void {
   const recap = [...out.matchAll(/ok=(\d+) +changed=(\d+) +unreachable=(\d+) +failed=(\d+)/g)].map((match) => match.slice(1).map(Number));
-  const good = recap.filter(([ok, changed, unreachable, failed]) => ok === steps.length && changed === changes && unreachable === 0 && failed === 0);
+  const good = recap.filter(
+    ([ok, changed, unreachable, failed]) => ok === steps.length && changed === changes && unreachable === 0 && failed === 0,
+  );
   if (good.length !== hosts) throw new Error(`${changes} changes on each of ${hosts} hosts were expected`);
 }

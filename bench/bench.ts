@@ -73,19 +73,15 @@ async function race(fleet: Fleet, root: string | undefined): Promise<{ rows: Row
   const below = floor(directory, fleet);
   const slow = root === undefined ? [] : Object.values(ansible(directory, root, fleet));
   say('first apply: makes everything');
-  await measureFirst(own);
+  await runTool({ ...own, verify: any }, 0, directory);
   const fast = new Map<Tool, number>([below, own].map((tool) => [tool, options.runs]));
   const noop = await alternate('no-op', fleet, new Map([...fast, ...slow.map((tool) => [tool, options.slowRuns] as const)]), 0);
   const changers = new Map([[own, Math.min(3, options.runs)] as const, ...slow.map((tool) => [tool, options.slowRuns] as const)]);
   const change = await alternate('change', fleet, changers, spoilt);
   return { rows: [...noop.rows, ...change.rows], trips: { noop: noop.trips, change: change.trips } };
-
-  async function measureFirst(tool: Tool): Promise<void> {
-    await runTool({ ...tool, verify: () => undefined }, 0, directory);
-  }
 }
 
-/** Runs the tools in turns, each so often and once more at first, which is not counted. */
+/** Warms all up, then runs them in turns, each so often. */
 async function alternate(
   kind: Row['kind'],
   fleet: Fleet,
@@ -97,19 +93,25 @@ async function alternate(
   for (let round = 0; round <= Math.max(...tools.values()); round++) {
     for (const [tool, runs] of tools) {
       if (round > runs) continue;
-      if (changes > 0) await fleet.spoil();
-      // What the last run left to do on the hosts (sessions that end, logs) is not this one's.
-      await delay(2000);
-      const { sample, out } = await one(tool, changes, fleet);
+      const { sample, out } =
+        round === 0 && tool.warmUp ? await one({ ...tool, command: tool.warmUp, verify: any }, 0, fleet) : await one(tool, changes, fleet);
       if (tool.name === 'Cellwise') trips = roundTrips(out);
       if (round > 0) samples.get(tool)!.push(sample);
-      say(`${kind} ${round === 0 ? 'warm-up' : `${round} of ${runs}`}: ${tool.name} ${sample.seconds.toFixed(2)} s`);
+      say(`${kind}, ${round === 0 ? 'warm-up' : `${round} of ${runs}`}: ${tool.name} ${sample.seconds.toFixed(2)} s`);
     }
   }
   return { rows: [...samples].map(([{ name }, each]) => ({ kind, tool: name, samples: each })), trips };
 }
 
+/** For runs whose outcome is not counted. */
+function any(): void {
+  // Whatever it found is fine.
+}
+
 async function one(tool: Tool, changes: number, fleet: Fleet): Promise<{ sample: Sample; out: string }> {
+  if (changes > 0) await fleet.spoil();
+  // What the last run left to do on the hosts (sessions that end, logs) is not this one's.
+  await delay(2000);
   const ids = fleet.hosts.map(({ container }) => container);
   const before = containerCpu(ids);
   const { seconds, cpu, out } = await runTool(tool, changes, directory);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { stripTypeScriptTypes } from 'node:module';
 import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import ts from 'typescript';
 import { network, type Fleet } from './fleet.ts';
 import type { FloorTask } from './floor.ts';
 import { cloud, floorAnswer, floorScript, steps, templates } from './steps.ts';
@@ -77,7 +77,10 @@ function inventoryText({ hosts, identity, knownHosts }: Fleet): string {
 /** The floor as a program of its own, in plain JavaScript, so that its start is not spent on types. */
 export function floor(directory: string, { hosts, identity }: Fleet): Tool {
   const program = join(directory, 'cellwise', 'floor.js');
-  writeFileSync(program, stripTypeScriptTypes(readFileSync(join(import.meta.dirname, 'floor.ts'), 'utf8')));
+  const { outputText } = ts.transpileModule(readFileSync(join(import.meta.dirname, 'floor.ts'), 'utf8'), {
+    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2024 },
+  });
+  writeFileSync(program, outputText);
   const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
   const task: FloorTask = { identity, script: floorScript, hosts: hosts.map((host) => ({ ...host, answer: floorAnswer(host, digest) })) };
   const file = join(directory, 'floor.json');

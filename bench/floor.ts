@@ -29,17 +29,20 @@ function ask({ address, hostKey }: FloorTask['hosts'][number]): Promise<string> 
           return;
         }
         const chunks: Buffer[] = [];
-        stream.on('data', (chunk: Buffer) => chunks.push(chunk)).on('close', () => {
-          client.end();
-          resolve(Buffer.concat(chunks).toString());
-        });
+        stream
+          .on('data', (chunk: Buffer) => chunks.push(chunk))
+          .on('close', () => {
+            client.end();
+            resolve(Buffer.concat(chunks).toString());
+          });
         stream.stderr.resume();
       });
     });
     client.connect({
       sock: connect({ host: address, port: 22, noDelay: true }),
       username: 'root',
-      authHandler: [{ type: 'publickey', username: 'root', key: privateKey }],
+      privateKey,
+      authHandler: ['publickey'],
       hostVerifier: (key: Buffer) => key.toString('base64') === hostKey.split(' ')[1],
       // The same, and for the same reason, as in src/ssh/login.ts: the fastest in Node.
       algorithms: {

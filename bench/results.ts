@@ -69,7 +69,8 @@ function machine(): string {
 
 function commit(): string {
   try {
-    const git = (...args: string[]): string => execFileSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8', stdio: 'pipe' }).trim();
+    const git = (...args: string[]): string =>
+      execFileSync('git', args, { cwd: import.meta.dirname, encoding: 'utf8', stdio: 'pipe' }).trim();
     return `${git('rev-parse', '--short', 'HEAD')}${git('status', '--porcelain', '--', '../src', '../roles') === '' ? '' : ' with changes'}`;
   } catch {
     return 'of an unknown commit';
@@ -99,7 +100,11 @@ function fleetOf({ scaled }: Results): string[] {
   return [
     '| without a host | wall | CPU | peak memory |',
     '|---|---|---|---|',
-    ...scaled.map(({ what, seconds: wall, cpu, megabytes }) => `| ${what} | ${wall.toFixed(2)} s | ${cpu.toFixed(2)} s | ${Math.round(megabytes)} MiB |`),
+    ...scaled.map(({ what, seconds: wall, cpu, megabytes, failure }) =>
+      failure !== undefined
+        ? `| ${what} | ${failure} | | |`
+        : `| ${what} | ${wall.toFixed(2)} s | ${cpu.toFixed(2)} s | ${Math.round(megabytes)} MiB |`,
+    ),
   ];
 }
 
@@ -112,7 +117,12 @@ interface Goal {
 
 function goals({ rows, scaled }: Results): string[] {
   const times = (kind: Row['kind'], tool: string): number => seconds(rows, kind, tool) / seconds(rows, kind, 'Cellwise');
-  const atLeast = (what: string, found: number, wanted: number): Goal => ({ what, wanted: `≥ ${wanted} ×`, found, reached: found >= wanted });
+  const atLeast = (what: string, found: number, wanted: number): Goal => ({
+    what,
+    wanted: `≥ ${wanted} ×`,
+    found,
+    reached: found >= wanted,
+  });
   const above = 1 / times('no-op', 'floor');
   const all: Goal[] = [
     { what: 'no-op, against the floor', wanted: '≤ 1.5 ×', found: above, reached: above <= 1.5 },
@@ -123,13 +133,16 @@ function goals({ rows, scaled }: Results): string[] {
   return [
     '| target | wanted | found | |',
     '|---|---|---|---|',
-    ...all.filter(({ found }) => !Number.isNaN(found)).map(({ what, wanted, found, reached }) => `| ${what} | ${wanted} | ${ratio(found)} | ${verdict(reached)} |`),
+    ...all
+      .filter(({ found }) => !Number.isNaN(found))
+      .map(({ what, wanted, found, reached }) => `| ${what} | ${wanted} | ${ratio(found)} | ${verdict(reached)} |`),
     ...scaled.map((each) => scaledGoal(each)),
   ];
 }
 
-function scaledGoal({ what, seconds: wall, megabytes }: Scaled): string {
+function scaledGoal({ what, seconds: wall, megabytes, failure }: Scaled): string {
   const limit = what.startsWith('validate') ? 2 : 5;
+  if (failure !== undefined) return `| ${what} | ≤ ${limit} s, ≤ 1 GiB | ${failure} | ${verdict(false)} |`;
   const reached = wall <= limit && megabytes <= 1024;
   return `| ${what} | ≤ ${limit} s, ≤ 1 GiB | ${wall.toFixed(2)} s, ${(megabytes / 1024).toFixed(2)} GiB | ${verdict(reached)} |`;
 }

@@ -22,7 +22,8 @@ const top = '/srv/bench';
 const directories = count(10).map((i) => ({ path: `${top}/dir${i}`, mode: i % 2 === 0 ? '0755' : '0750' }));
 const files = count(20).map((i) => ({ source: `file${i}.conf`, path: `${top}/dir${i % 10}/file${i}.conf`, template: i < 8 }));
 const links = count(5).map((i) => ({ path: `${top}/link${i}`, target: files[i]!.path }));
-const settings = count(10).map((i) => ({ file: `${top}/app${i % 2}.ini`, section: 'main', key: `key_${i}`, value: `value ${i}` }));
+// A file each: two settings of one file in one role are refused as one resource with two owners.
+const settings = count(10).map((i) => ({ file: `${top}/app${i}.ini`, section: 'main', key: `key_${i}`, value: `value ${i}` }));
 // Those that a network namespace has of its own, so that a container may set them.
 const sysctls = [
   { key: 'net.ipv4.ip_nonlocal_bind', value: '1' },
@@ -32,7 +33,13 @@ const sysctls = [
   { key: 'net.ipv4.conf.default.rp_filter', value: '2' },
 ].map((each) => ({ ...each, file: `/etc/sysctl.d/60-cellwise-${each.key}.conf`, source: `${each.key}.sysctl` }));
 const groups = count(3).map((i) => ({ name: `bench-g${i}`, gid: 4200 + i }));
-const users = count(3).map((i) => ({ name: `bench-u${i}`, uid: 4300 + i, group: `bench-g${i}`, home: '/nonexistent', shell: '/usr/sbin/nologin' }));
+const users = count(3).map((i) => ({
+  name: `bench-u${i}`,
+  uid: 4300 + i,
+  group: `bench-g${i}`,
+  home: '/nonexistent',
+  shell: '/usr/sbin/nologin',
+}));
 const units = [
   { unit: 'ssh', file: 'enabled' },
   { unit: 'dbus', file: 'static' },
@@ -107,16 +114,12 @@ export function copies(): ReadonlyMap<string, string> {
   return new Map([...plain, ...sysctls.map(({ source, key, value }): [string, string] => [source, `${key} = ${value}\n`])]);
 }
 
-/** Makes what the steps stand on: a directory, and two files to set settings in. */
-export const groundScript = [
-  `mkdir -p ${top}`,
-  ...[0, 1].map((half) => `cat >${top}/app${half}.ini <<'END'\n${ini(half)}END`),
-].join('\n');
+/** Makes what the steps stand on: a directory, and files to set settings in. */
+export const groundScript = [`mkdir -p ${top}`, ...settings.map(({ file, key }) => `cat >${file} <<'END'\n${ini(key)}END`)].join('\n');
 
-function ini(half: number): string {
+function ini(key: string): string {
   const filler = (section: string): string => [`[${section}]`, ...count(40).map((i) => `${section}_${i} = something`)].join('\n');
-  const own = settings.filter((_, i) => i % 2 === half).map(({ key }) => `${key} = not yet`);
-  return `${filler('first')}\n\n[main]\n${own.join('\n')}\n\n${filler('last')}\n`;
+  return `${filler('first')}\n\n[main]\n${key} = not yet\n\n${filler('last')}\n`;
 }
 
 /** Spoils what the changing run has to mend. */
@@ -127,7 +130,7 @@ export const floorScript = `export LC_ALL=C
 stat --printf '%n %F %U:%G %a\\n' ${[...files, ...directories].map(({ path }) => path).join(' ')}
 sha256sum ${files.map(({ path }) => path).join(' ')}
 readlink ${links.map(({ path }) => path).join(' ')}
-grep -hE '^(${settings.map(({ key }) => key).join('|')}) *=' ${top}/app0.ini ${top}/app1.ini
+grep -hE '^(${settings.map(({ key }) => key).join('|')}) *=' ${settings.map(({ file }) => file).join(' ')}
 cat ${sysctls.map(({ file, key }) => `${file} /proc/sys/${key.replaceAll('.', '/')}`).join(' ')}
 getent group ${groups.map(({ name }) => name).join(' ')}
 getent passwd ${users.map(({ name }) => name).join(' ')}
@@ -141,7 +144,7 @@ export function floorAnswer(host: Names, digest: (text: string) => string): stri
     ...directories.map(({ path, mode }) => `${path} directory root:root ${mode.slice(1)}`),
     ...files.map(({ path, template }, i) => `${digest(content(i, template ? host : undefined))}  ${path}`),
     ...links.map(({ target }) => target),
-    ...[0, 1].flatMap((half) => settings.filter((_, i) => i % 2 === half)).map(({ key, value }) => `${key} = ${value}`),
+    ...settings.map(({ key, value }) => `${key} = ${value}`),
     ...sysctls.flatMap(({ key, value }) => [`${key} = ${value}`, value]),
     ...groups.map(({ name, gid }) => `${name}:x:${gid}:`),
     ...users.map(({ name, uid, home, shell }, i) => `${name}:x:${uid}:${groups[i]!.gid}::${home}:${shell}`),

@@ -5,7 +5,8 @@ import { measure, type Measured } from './measure.ts';
 export interface Tool {
   readonly name: string;
   readonly command: readonly string[];
-  readonly env?: NodeJS.ProcessEnv;
+  /** What is run once at first, for caches and connections, where the command itself would take minutes; else the command. */
+  readonly warmUp?: readonly string[];
   /** Throws unless the output says that so many steps were changed on each host, and all others were right already. */
   readonly verify: (out: string, changes: number) => void;
 }
@@ -13,7 +14,7 @@ export interface Tool {
 /** Runs a tool once. What it prints stays in `logs` until the next run. */
 export async function runTool(tool: Tool, changes: number, logs: string): Promise<Measured> {
   const log = join(logs, `${tool.name}.log`);
-  const measured = await measure(tool.command, log, { ...process.env, ...tool.env });
+  const measured = await measure(tool.command, log);
   try {
     if (measured.code !== 0) throw new Error(`it ended with exit code ${measured.code}`);
     tool.verify(measured.out, changes);

@@ -21,7 +21,7 @@ export function explain([topic = '']: readonly string[], options: Options): numb
   const texts = [
     ...[...roles.values()].filter((role) => role.name === topic).map(roleText),
     ...[...resourceTypes, ...checks.values()].filter((each) => each.type === topic).map((each) => entryText(each)),
-    ...(topic in problemCodes ? [problemText(topic as keyof typeof problemCodes)] : []),
+    ...(Object.hasOwn(problemCodes, topic) ? [problemText(topic as keyof typeof problemCodes)] : []),
     ...(inventory ? hostTexts(inventory, roles, topic) : []),
   ];
   if (texts.length === 0)

@@ -15,6 +15,7 @@ export const formats: Readonly<Record<string, Format>> = {
     expected: 'an IPv4 network such as 10.77.0.0/24',
     hint: (value) => networkOf(value) && `The network that holds it is ${networkOf(value)!}`,
   },
+  regex: { test: isPattern, expected: 'a regular expression' },
   // What is a secret, and what may hold one, is for whoever resolves secrets.
   secret: { test: () => true, expected: 'a secret' },
   text: { test: () => true, expected: 'text' },
@@ -23,4 +24,12 @@ export const formats: Readonly<Record<string, Format>> = {
 function networkOf(cidr: string): string | undefined {
   const block = parseBlock(cidr);
   return block && formatBlock(block);
+}
+
+function isPattern(text: string): boolean {
+  try {
+    return new RegExp(text, 'u') instanceof RegExp;
+  } catch {
+    return false;
+  }
 }

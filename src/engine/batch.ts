@@ -28,10 +28,11 @@ export function batch(commands: readonly Command[], untilFailure = false): Batch
     split: (output) => {
       const [outs, errs] = [sections(output.out, nonce), sections(output.err, nonce)];
       return commands.map((_, i) => ({
-        code: outs[i]?.code ?? (output.code || 125),
-        out: outs[i]?.bytes ?? Buffer.alloc(0),
-        err: errs[i]?.bytes ?? output.err,
-        ...(output.timedOut && !outs[i] ? { timedOut: true } : {}),
+        code: outs.found[i]?.code ?? (output.code || 125),
+        // What the command that was under way at the end had said is behind the last mark.
+        out: outs.found[i]?.bytes ?? (i === outs.found.length ? outs.rest : Buffer.alloc(0)),
+        err: errs.found[i]?.bytes ?? (i === errs.found.length ? errs.rest : Buffer.alloc(0)),
+        ...(output.timedOut && !outs.found[i] ? { timedOut: true } : {}),
       }));
     },
   };
@@ -49,11 +50,11 @@ function bytes(stdin: Command['stdin']): Buffer {
   return stdin instanceof Uint8Array ? Buffer.from(stdin) : Buffer.from(reveal(stdin));
 }
 
-function sections(stream: Buffer, nonce: string): { code: number; bytes: Buffer }[] {
+function sections(stream: Buffer, nonce: string): { found: { code: number; bytes: Buffer }[]; rest: Buffer } {
   const found = [];
   for (let from = 0; ;) {
     const at = stream.indexOf(`\n${nonce} `, from);
-    if (at < 0) return found;
+    if (at < 0) return { found, rest: stream.subarray(from) };
     const codeAt = at + nonce.length + 2;
     const end = stream.indexOf('\n', codeAt);
     found.push({ code: Number(stream.toString('latin1', codeAt, end)), bytes: stream.subarray(from, at) });

@@ -40,7 +40,7 @@ function hide(old: string, after: Secret): string {
       .split('\n')
       .map((line, i) => [line, after.shown.split('\n')[i] ?? '']),
   );
-  const keys = new Set([...wanted.keys()].map(key).filter((name) => name !== undefined));
+  const keys = new Set([...wanted.values()].map(key).filter((name) => name !== undefined));
   return old
     .split('\n')
     .map(

@@ -101,14 +101,12 @@ async function runAll(
   shell: Pick<Shell, 'run'>,
   asked: readonly { readonly command: Command; readonly slow: boolean }[],
 ): Promise<readonly Output[]> {
-  if (asked.length === 0) return [];
   const quick = batch(asked.flatMap(({ command, slow }) => (slow ? [] : [command])));
-  const [together, ...beside] = await Promise.all([
-    shell.run(quick.command),
-    ...asked.flatMap(({ command, slow }) => (slow ? [shell.run(command)] : [])),
-  ]);
-  const answers = quick.split(together);
-  return asked.map(({ slow }) => (slow ? beside.shift()! : answers.shift()!));
+  const alone = asked.flatMap(({ command, slow }) => (slow ? [command] : []));
+  const together = alone.length < asked.length ? [quick.command] : [];
+  const outputs = await Promise.all([...alone, ...together].map((command) => shell.run(command)));
+  const answers = together.length > 0 ? quick.split(outputs.pop()!) : [];
+  return asked.map(({ slow }) => (slow ? outputs.shift()! : answers.shift()!));
 }
 
 /** Looks at a resource behind an API; an API that cannot be reached makes its state unknown. */

@@ -35,12 +35,13 @@ export function savePlan(file: string, plan: Plan, told: Told, only: string | un
 
 /** Reads a saved plan; throws Invalid when it is none, was changed, or belongs to another cloud. */
 export function readPlan(file: string, plan: Plan): Saved {
-  let parsed: Saved & { readonly signature?: unknown };
+  let parsed: unknown;
   try {
-    parsed = JSON.parse(readFileSync(file, 'utf8')) as typeof parsed;
+    parsed = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
     throw refused('plan-file', `${file} is no saved plan: ${(error as Error).message}`, 'Make one by `cellwise plan --out FILE`.');
   }
+  if (!isSaved(parsed)) throw refused('plan-file', `${file} is no saved plan`, 'Make one by `cellwise plan --out FILE`.');
   const { signature, ...saved } = parsed;
   if (saved.cloud !== plan.inventory.cloud.name) {
     throw refused(
@@ -78,6 +79,10 @@ export function refuseStale(file: string, saved: Saved, plan: Plan, told: Told):
       'Somebody worked there. Make the plan anew and look at it.',
     );
   }
+}
+
+function isSaved(value: unknown): value is Saved & { readonly signature?: unknown } {
+  return typeof value === 'object' && value !== null && 'format' in value && value.format === 1 && 'cloud' in value;
 }
 
 function rests(plan: Plan, told: Told): Pick<Saved, 'wanted' | 'found' | 'changes'> {

@@ -83,7 +83,7 @@ export class Work {
   }
 
   isUp(host: string): boolean {
-    return this.#shells.has(host);
+    return this.#shells.has(host) && !this.#down.has(host);
   }
 
   isDown(host: string): boolean {

@@ -59,20 +59,33 @@ export function contextOf(inventory: Inventory, placement: Placement, host: Host
       zone: host.zone,
       disks: host.disks,
     },
-    hosts: placement.hosts.map(({ name, address }) => ({ name, address })),
+    hosts: addressesOf(placement),
     cloud: cloudOf(inventory),
     networks: inventory.networks,
   };
 }
 
+const faces = new WeakMap<Placement, Context>();
+
 /** What a role shows to those that need it: its hosts, the address to reach it at, its params on its first host. */
-function face(inventory: Inventory, { role, hosts, params }: Placement): Context {
-  const first = hosts[0]!;
-  return {
-    ...params(first),
-    hosts: hosts.map(({ name, address }) => ({ name, address })),
-    address: role.scope === 'cloud' && hosts.length > 1 ? (inventory.cloud.vip.internal ?? first.address) : first.address,
-  };
+function face(inventory: Inventory, placement: Placement): Context {
+  let known = faces.get(placement);
+  if (!known) {
+    const { role, hosts, params } = placement;
+    const first = hosts[0]!;
+    const address = role.scope === 'cloud' && hosts.length > 1 ? (inventory.cloud.vip.internal ?? first.address) : first.address;
+    faces.set(placement, (known = { ...params(first), hosts: addressesOf(placement), address }));
+  }
+  return known;
+}
+
+const addresses = new WeakMap<Placement, readonly Context[]>();
+
+/** A role's hosts as templates see them. One list for a whole fleet: with one for each host, 10,000 hosts fill the memory. */
+function addressesOf(placement: Placement): readonly Context[] {
+  let known = addresses.get(placement);
+  if (!known) addresses.set(placement, (known = placement.hosts.map(({ name, address }) => ({ name, address }))));
+  return known;
 }
 
 const clouds = new WeakMap<Inventory, Context>();

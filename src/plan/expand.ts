@@ -89,7 +89,7 @@ class Build {
   /** By role, host and index in role.yaml: the steps that are declared there. */
   readonly #declared = new Map<string, Map<Host, Map<number, DeclaredStep>>>();
   /** By host: the ids that every role's first steps wait for. */
-  readonly #opening = new Map<Host, string>();
+  readonly #opening = new Map<Host, readonly string[]>();
 
   constructor(inventory: Inventory, placements: ReadonlyMap<string, Placement>, key: string) {
     this.#inventory = inventory;
@@ -125,10 +125,12 @@ class Build {
     for (const host of hosts) {
       const steps = new Map<number, DeclaredStep>();
       byHost.set(host, steps);
+      const seen = new Map<string, number>();
+      const nth = (id: string): number => seen.set(id, (seen.get(id) ?? 0) + 1).get(id)!;
       role.steps.forEach((written, i) => {
         if (isOnce(written) && host !== hosts[0]) return;
         if (!applies(written, placement.params(host), role)) return;
-        steps.set(i, new DeclaredStep(this.at(placement, host), written, () => this.#watched(placement, host, written), this.#key));
+        steps.set(i, new DeclaredStep(this.at(placement, host), written, () => this.#watched(placement, host, written), this.#key, nth));
       });
     }
   }
@@ -138,13 +140,17 @@ class Build {
     const declared = [...this.#declared.values()].flatMap((byHost) => [...(byHost.get(host)?.values() ?? [])]);
     const sources = declared.filter((step) => phaseOf(step) === 'sources');
     for (const step of sources) this.#add(step);
+    this.#opening.set(
+      host,
+      sources.map(({ step }) => step),
+    );
     const packages = declared.filter((step) => phaseOf(step) === 'packages');
     if (packages.length === 0 || packages[0]!.resource.via !== 'shell') return;
     const units = () => ({ units: declared.filter((step) => step.stepType === 'service').map((step) => String(step.params['unit'])) });
     const merged = new MergedStep(host.name, packages[0]!.resource, packages, units);
     this.#add(merged);
     for (const step of sources) this.graph.after(merged.step, step.step, 'packages come from sources');
-    this.#opening.set(host, merged.step);
+    this.#opening.set(host, [merged.step]);
   }
 
   connect(placement: Placement): void {
@@ -177,8 +183,7 @@ class Build {
 
   #beginning(role: Role, host: Host): Map<string, string> {
     const behind = new Map<string, string>();
-    const opening = this.#opening.get(host);
-    if (opening !== undefined) behind.set(opening, 'packages first');
+    for (const opening of this.#opening.get(host)!) behind.set(opening, 'packages first');
     for (const name of role.needs) {
       const need = this.#placements.get(name)!;
       if (need.role.scope === 'cloud') behind.set(readyId(name), `needs ${name}`);
@@ -203,13 +208,13 @@ class Build {
     const steps = [...this.#declared.get(placement.role.name)!.get(host)!].flatMap(([i, step]) => (i < own ? [step] : []));
     return written.watches.flatMap((wanted, i) => {
       const name = String(evaluate(wanted, this.at(placement, host).context));
-      const declared = steps.find((step) => step.name === name || step.name.split(' ').includes(name));
-      if (declared) return [this.#watch(name, declared, host)];
+      const watched = steps.filter((step) => step.names.some((each) => bare(step, each) === name));
+      if (watched.length > 0) return watched.map((declared) => this.#watch(name, declared, host));
       // A step that `when` leaves out is there for other hosts: nothing to watch here.
-      if (placement.role.steps.some((step) => [step.name].flat().includes(wanted))) return [];
+      if (placement.role.steps.slice(0, own).some((step) => [step.name].flat().includes(wanted))) return [];
       const near = nearest(
         name,
-        steps.map((step) => step.name),
+        steps.flatMap((step) => step.names),
       );
       const message = `The role ${placement.role.name} watches "${name}", and none of its steps above is called so`;
       const hint = near === undefined ? {} : { hint: `Did you mean "${near}"?` };
@@ -218,9 +223,14 @@ class Build {
   }
 
   #watch(name: string, declared: DeclaredStep, host: Host): Watched {
-    const merged = phaseOf(declared) === 'packages' ? this.#opening.get(host) : undefined;
+    const merged = phaseOf(declared) === 'packages' ? this.#opening.get(host)![0] : undefined;
     return merged === undefined ? { name, declared, node: declared.step } : { name, declared, node: merged, keys: [name] };
   }
+}
+
+/** A package's name without the version or suite that a role asks for. */
+function bare(step: DeclaredStep, name: string): string {
+  return phaseOf(step) === 'packages' ? name.replace(/[=/].*$/, '') : name;
 }
 
 function phaseOf(step: DeclaredStep): 'sources' | 'packages' | undefined {

@@ -34,7 +34,8 @@ function namesOf(plan: Plan): ReadonlyMap<Facet, ReadonlySet<string>> {
 }
 
 function meaning(word: string, names: ReadonlyMap<Facet, ReadonlySet<string>>): [Facet, string] {
-  const [before, after] = word.split(':', 2) as [string, string | undefined];
+  const colon = word.indexOf(':');
+  const [before, after] = colon < 0 ? [word, undefined] : [word.slice(0, colon), word.slice(colon + 1)];
   const asked = after === undefined ? facets : facets.filter((facet) => facet === before);
   const name = after ?? before;
   const found = asked.filter((facet) => names.get(facet)!.has(name));

@@ -27,6 +27,8 @@ export class DeclaredStep implements Step {
   readonly kind = 'step';
   readonly step: string;
   readonly name: string;
+  /** Each name in full: what others can watch. Empty where the value is a list of things and not of names. */
+  readonly names: readonly string[];
   readonly resource: Resource;
   readonly #at: RoleOnHost;
   readonly #written: RoleStep;
@@ -34,15 +36,21 @@ export class DeclaredStep implements Step {
   readonly #key: string;
   #params: AnyParams | undefined;
 
-  /** `watched`: the steps whose names the step watches; `key`: the cloud's, for the digest of what it watches. */
-  constructor(at: RoleOnHost, written: RoleStep, watched: () => readonly Watched[], key: string) {
+  /**
+   * `watched`: the steps whose names the step watches; `key`: the cloud's, for the digest of what it watches; `nth`: which
+   * it is of the role's steps on this host that are called the same.
+   */
+  constructor(at: RoleOnHost, written: RoleStep, watched: () => readonly Watched[], key: string, nth: (id: string) => number) {
     this.#at = at;
     this.#written = written;
     this.#watched = watched;
     this.#key = key;
     this.resource = resources.get(written.type)!;
-    this.name = nameOf(at, written);
-    this.step = `${at.host.name}/${at.role.name}/${written.type}${this.name === '' ? '' : ` ${this.name}`}`;
+    this.names = namesOf(at, written);
+    this.name = shorten(this.names.join(' '));
+    const id = `${at.host.name}/${at.role.name}/${written.type}${this.name === '' ? '' : ` ${this.name}`}`;
+    const count = nth(id);
+    this.step = count === 1 ? id : `${id} #${count}`;
   }
 
   get host(): string {
@@ -74,7 +82,10 @@ export class DeclaredStep implements Step {
     const watched = this.#watched();
     if (watched.length === 0) return params;
     // What a service runs on is the wanted state of all it watches: known now, and the same until one of them changes.
-    const wanted = watched.map(({ declared }) => [declared.step, declared.resource.desired(declared.params as never)]);
+    const wanted = watched.map(({ name, declared, keys }) => {
+      const desired = declared.resource.desired(declared.params);
+      return [name, declared.stepType, keys && desired ? keys.map((key) => desired[key] ?? null) : desired];
+    });
     return { ...params, digest: fingerprint(this.#key, canonical(wanted)) };
   }
 }
@@ -141,15 +152,27 @@ function checkOf(at: RoleOnHost, written: RoleCheck): HealthCheck {
   return { check, params, name: `${written.type} ${String(params[check.nameParam])}`, within: written.within };
 }
 
-/** The step's name for people: short, one line; empty where the value is a list of things and not of names. */
-function nameOf(at: RoleOnHost, written: RoleStep): string {
+/** What a step is called: its value, or each text of it. */
+function namesOf(at: RoleOnHost, written: RoleStep): readonly string[] {
   const value = guarded(at, written, () => rendered(written.name, at.context));
-  const words = [value].flat().filter((part) => typeof part !== 'object' || part instanceof Secret);
-  const name = words
-    .map((part) => (part instanceof Secret ? shown(part) : String(part)))
-    .join(' ')
-    .split('\n', 1)[0]!;
-  return name.length > 72 ? `${name.slice(0, 71)}…` : name;
+  if (!Array.isArray(value)) return [nameOf(value)];
+  // Lists are shared by a fleet, so that each is gone through once.
+  let names = listNames.get(value);
+  if (!names) listNames.set(value, (names = value.filter((part) => typeof part !== 'object' || part instanceof Secret).map(nameOf)));
+  return names;
+}
+
+const listNames = new WeakMap<readonly unknown[], readonly string[]>();
+
+function nameOf(value: unknown): string {
+  if (value instanceof Secret) return shown(value);
+  return typeof value === 'string' ? value : JSON.stringify(value);
+}
+
+/** A name for people: one line, not too long. */
+function shorten(name: string): string {
+  const line = name.split('\n', 1)[0]!;
+  return line.length > 72 ? `${line.slice(0, 71)}…` : line;
 }
 
 /** A step's or check's params: templates rendered, defaults filled in, checked against the type's schema. */

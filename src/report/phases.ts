@@ -33,21 +33,32 @@ export function phases(): Phases {
   const planned = new Map<string, Map<string, string>>();
   let progress = new Map<string, Progress>();
 
+  const flush = (): void => {
+    for (const tell of waiting.splice(0)) tell();
+  };
+
   const draw = (titles: ReadonlyMap<string, () => string>): void => {
     rows = new Map([...titles].map(([name, title]) => [name, { title, done: Promise.withResolvers<undefined>() }]));
-    const tasks = [...rows.values()].map((row) => ({
-      title: row.title(),
-      task: async (_: unknown, task: ListrTaskWrapper<unknown, never, never>) => {
-        row.task = task;
-        await row.done.promise;
-      },
-    }));
-    const list = new Listr(tasks as never, {
-      concurrent: true,
-      exitOnError: false,
-      rendererOptions: { collapseErrors: false, showErrorMessage: false },
-    });
-    drawn = list.run();
+    const drawing = rows;
+    const begin = (): Promise<unknown> => {
+      const tasks = [...drawing.values()].map((row) => ({
+        title: row.title(),
+        task: async (_: unknown, task: ListrTaskWrapper<unknown, never, never>) => {
+          row.task = task;
+          await row.done.promise;
+        },
+      }));
+      const look = { collapseErrors: false, showErrorMessage: false };
+      return new Listr(tasks as never, { concurrent: true, exitOnError: false, rendererOptions: look }).run();
+    };
+    // What was told between the rows before and these comes out between them.
+    drawn = drawn
+      ? drawn.then(() => {
+          flush();
+          return begin();
+        })
+      : begin();
+    for (const row of drawing.values()) row.done.promise.catch(() => undefined);
   };
 
   const close = (): void => {
@@ -56,8 +67,7 @@ export function phases(): Phases {
     void running?.then(() => {
       if (drawn !== running) return;
       drawn = undefined;
-      rows = new Map();
-      for (const tell of waiting.splice(0)) tell();
+      flush();
     });
   };
 

@@ -48,6 +48,46 @@ export const roleSchema = structure(
   { type: 'object', minProperties: 1, properties: { within } },
 );
 
+/** What a role's params.schema.json may say: the part of JSON Schema that params use. */
+export const paramsSchema = {
+  type: 'object',
+  required: ['properties'],
+  additionalProperties: false,
+  properties: {
+    $schema: { type: 'string' },
+    type: { enum: ['object'] },
+    properties: {
+      type: 'object',
+      additionalProperties: { $ref: '#/$defs/value' },
+    },
+  },
+  $defs: {
+    value: {
+      type: 'object',
+      additionalProperties: false,
+      properties: {
+        type: { enum: ['string', 'integer', 'number', 'boolean', 'array', 'object'] },
+        description: { type: 'string' },
+        enum: { type: 'array', minItems: 1 },
+        anyOf: { type: 'array', minItems: 1, items: { $ref: '#/$defs/value' } },
+        items: { $ref: '#/$defs/value' },
+        properties: { type: 'object', additionalProperties: { $ref: '#/$defs/value' } },
+        additionalProperties: { anyOf: [{ type: 'boolean' }, { $ref: '#/$defs/value' }] },
+        required: { type: 'array', items: { type: 'string' } },
+        default: {},
+        pattern: { type: 'string', format: 'regex' },
+        format: { enum: ['secret', 'text', 'ipv4', 'cidr'] },
+        minimum: { type: 'number' },
+        maximum: { type: 'number' },
+        minItems: { type: 'integer' },
+        minLength: { type: 'integer' },
+        maxLength: { type: 'integer' },
+        uniqueItems: { type: 'boolean' },
+      },
+    },
+  },
+} as const;
+
 function structure(step: Record<string, unknown>, check: Record<string, unknown>): Record<string, unknown> {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',

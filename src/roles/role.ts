@@ -6,7 +6,7 @@ import { checkSchema, faultsOf, prepareSchema, type Checker } from '../document/
 import { checks } from '../resources/checks.ts';
 import type { ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
-import { roleSchema } from './role-schema.ts';
+import { paramsSchema, roleSchema } from './role-schema.ts';
 import { compile, TemplateError, type Template } from './template.ts';
 
 /** What runs on hosts of some kinds to make them one part of a cloud: pure data, read from a directory. */
@@ -73,14 +73,16 @@ export interface Roles {
 /** Reads every role below a directory; what is wrong with them comes as problems with places, all at once. */
 export function readRoles(directory: string): Roles {
   const roles = new Map<string, Role>();
+  const broken = new Set<string>();
   const problems: Problem[] = [];
   for (const entry of readdirSync(directory, { withFileTypes: true })) {
     if (!entry.isDirectory() || !existsSync(join(directory, entry.name, 'role.yaml'))) continue;
     const { role, problems: found } = readRole(join(directory, entry.name));
     problems.push(...found);
     if (role) roles.set(role.name, role);
+    else broken.add(entry.name);
   }
-  problems.push(...checkNeeds(roles));
+  problems.push(...checkNeeds(roles, broken));
   return { roles, problems };
 }
 
@@ -138,7 +140,6 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
   return { role, problems };
 }
 
-const checker = prepareSchema(roleSchema);
 const stepTypes: ReadonlyMap<string, unknown> = new Map(resourceTypes.map(({ type }) => [type, type]));
 
 /** Steps or health checks whose first key is no type. */
@@ -165,9 +166,13 @@ function readParams(directory: string): { schemas: Record<string, ParamSchema>; 
   const file = join(directory, 'params.schema.json');
   if (!existsSync(file)) return { schemas: {}, problems: [] };
   const document: Document = readDocument(file);
-  const { properties } = (document.value ?? {}) as { properties?: Record<string, ParamSchema> };
-  return { schemas: properties ?? {}, problems: document.problems };
+  if (document.value === undefined) return { schemas: {}, problems: document.problems };
+  const { properties } = document.value as { properties?: Record<string, ParamSchema> };
+  return { schemas: properties ?? {}, problems: [...document.problems, ...checkSchema(paramsChecker, document)] };
 }
+
+const checker = prepareSchema(roleSchema);
+const paramsChecker = prepareSchema(paramsSchema);
 
 function readStep(written: Readonly<Record<string, unknown>>, index: number): RoleStep {
   const [[type, name], ...rest] = Object.entries(written) as [[string, unknown], ...[string, unknown][]];
@@ -197,20 +202,23 @@ function readTemplate(directory: string, name: string): Template {
   } catch {
     throw new TemplateError(`there is no template ${join(directory, 'templates', name)}`);
   }
-  const template = compile(source);
-  return (context) => {
+  const file = join(directory, 'templates', name);
+  const inFile = <T>(work: () => T): T => {
     try {
-      return template(context);
+      return work();
     } catch (error) {
-      throw error instanceof TemplateError ? error.in(join(directory, 'templates', name)) : error;
+      throw error instanceof TemplateError ? error.in(file) : error;
     }
   };
+  const template = inFile(() => compile(source));
+  return (context) => inFile(() => template(context));
 }
 
-function checkNeeds(roles: ReadonlyMap<string, Role>): Problem[] {
+/** Needs of roles that are not there; one that is there and broken has been told of. */
+function checkNeeds(roles: ReadonlyMap<string, Role>, broken: ReadonlySet<string>): Problem[] {
   return [...roles.values()].flatMap((role) =>
     role.needs.flatMap((need, i) => {
-      if (roles.has(need)) return [];
+      if (roles.has(need) || broken.has(need)) return [];
       const near = nearest(need, roles.keys());
       return [
         {

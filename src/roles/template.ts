@@ -1,4 +1,5 @@
 import Handlebars from 'handlebars';
+import { randomBytes } from 'node:crypto';
 import { Secret, type Text } from '../base/secret.ts';
 
 /** What names in a template stand for: plain data, in which texts may be secret. */
@@ -24,68 +25,151 @@ export class TemplateError extends Error {
   }
 }
 
-/** A template, ready to render. Rendering is pure: the same context gives the same text. */
+/** A template, ready to render. Rendering is pure: the same context gives the same text. Throws TemplateError. */
 export type Template = (context: Context) => Text;
 
-// Secrets travel through Handlebars as marks of two private-use characters around a number, so that one rendering gives
-// both the real text and the one that people may see.
-const [open, close] = ['\uE000', '\uE001'];
-// What a group of names prints when somebody prints it by mistake.
-const group = '\uE002';
-const mark = new RegExp(`${open}(\\d+)${close}`, 'g');
+/** Thrown by a look-up; it becomes a TemplateError when its place is known. */
+class UnknownName extends Error {
+  readonly unknown: string;
 
-const engine = Handlebars.create();
+  constructor(name: string) {
+    super(`nothing here is called "${name}"`);
+    this.unknown = name;
+  }
+}
+
+// Secrets travel through Handlebars as marks, so that one rendering gives both the real text and the one that people may
+// see. Marks are random in each process: no text of an inventory can look like one.
+const nonce = randomBytes(8).toString('hex');
+const mark = new RegExp(`\\uE000${nonce}:(\\d+)\\uE001`, 'g');
+// What a group of names or a list prints when somebody prints it by mistake.
+const group = `\uE000${nonce}:group\uE001`;
+
 // The secrets of the rendering that is under way: helpers that change a text must reach them. Rendering is synchronous.
 let secrets: Secret[] = [];
 
-engine.registerHelper({
-  // A text as part of a URL, e.g. a password in a database URL.
-  url: (value: unknown) => changed(value, encodeURIComponent),
-  join: (list: unknown, separator: unknown) => (Array.isArray(list) ? list.join(String(separator)) : String(list)),
-  // The same member of each item: {{join (pluck keystone.hosts "address") ","}}.
-  pluck: (list: unknown, name: unknown) => (Array.isArray(list) ? list.map((item: Record<string, unknown>) => item[String(name)]) : []),
-  eq: (a: unknown, b: unknown) => a === b,
-  json: (value: unknown) => JSON.stringify(value),
-});
+function keep(secret: Secret): string {
+  secrets.push(secret);
+  return `\uE000${nonce}:${secrets.length - 1}\uE001`;
+}
 
+/** What a template sees of a value: a mark for a secret, a copy of a group or list that cannot be printed by mistake. */
+function seen(value: unknown): unknown {
+  if (value instanceof Secret) return keep(value);
+  if (value === null || typeof value !== 'object') return value;
+  // A list is walked item by item; a group is looked into name by name, but for its secrets, which #each would print.
+  const copy: object = Array.isArray(value)
+    ? value.map(seen)
+    : Object.fromEntries(Object.entries(value).map(([name, part]) => [name, part instanceof Secret ? keep(part) : part]));
+  return Object.defineProperty(copy, 'toString', { value: () => group });
+}
+
+/** A member by its name. Only what is there itself has a name: not what every object has, and nothing of a text or number. */
+function member(parent: unknown, name: string): unknown {
+  const known =
+    parent !== null &&
+    typeof parent === 'object' &&
+    (Object.prototype.propertyIsEnumerable.call(parent, name) || (Array.isArray(parent) && name === 'length'));
+  if (!known) throw new UnknownName(name);
+  return (parent as Context)[name];
+}
+
+/** Changes a text and, where it holds marks, the secrets that these stand for. */
 function changed(value: unknown, change: (text: string) => string): string {
-  return String(value)
+  if (value === undefined || value === null) throw new TemplateError('a value that was left out is used as a text');
+  return (typeof value === 'object' ? group : String(value as number))
     .split(mark)
-    .map((part, i) => (i % 2 === 0 ? change(part) : keep(secrets[Number(part)]!.map(change))))
+    .map((part, i) => (i % 2 === 0 ? (part.includes(group) ? part : change(part)) : keep(secrets[Number(part)]!.map(change))))
     .join('');
 }
 
-function keep(secret: Secret): string {
-  secrets.push(secret);
-  return `${open}${secrets.length - 1}${close}`;
+function list(value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw new TemplateError('what is no list is used as one');
+  return value;
 }
 
-/** Compiles a template. Unknown names are errors when it is rendered; HTML escaping is off. Throws TemplateError. */
+const helpers = {
+  // A text as part of a URL, e.g. a password in a database URL.
+  url: (value: unknown) => changed(value, encodeURIComponent),
+  join: (items: unknown, separator: unknown) => list(items).map(seen).join(String(separator)),
+  // The same member of each item: {{join (pluck keystone.hosts "address") ","}}.
+  pluck: (items: unknown, name: unknown) => list(items).map((item) => seen(member(item, String(name)))),
+  eq: (a: unknown, b: unknown) => a === b,
+  json: (value: unknown) =>
+    changed(JSON.stringify(deep(value)), (part) => part).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(inJson))),
+  lookup: (parent: unknown, name: unknown) => seen(member(parent, String(name))),
+  // Not for authors: every name in a template is looked up by this, see StrictCompiler.
+  cellwiseMember: (parent: unknown, name: string) => seen(member(parent, name)),
+};
+
+/** A value with marks for all the secrets in it, as plain data. */
+function deep(value: unknown): unknown {
+  if (value instanceof Secret) return keep(value);
+  if (Array.isArray(value)) return value.map(deep);
+  if (value === null || typeof value !== 'object') return value;
+  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, deep(part)]));
+}
+
+function inJson(value: string): string {
+  return JSON.stringify(value).slice(1, -1);
+}
+
+const engine = Handlebars.create();
+engine.unregisterHelper('log');
+engine.registerHelper(helpers);
+
+// Handlebars' own strict mode lets unknown names pass as arguments of a helper ({{#if typo}}). This one lets none pass.
+interface Compiler {
+  nameLookup(parent: unknown, name: string, type: string): unknown;
+}
+function StrictCompiler(this: unknown): void {
+  // All is on the prototype.
+}
+const base = (Handlebars as unknown as { JavaScriptCompiler: { new (): Compiler; readonly prototype: Compiler } }).JavaScriptCompiler;
+StrictCompiler.prototype = Object.assign(new base(), {
+  compiler: StrictCompiler,
+  nameLookup(this: Compiler, parent: unknown, name: string, type: string): unknown {
+    if (type !== 'context' && type !== 'data') return base.prototype.nameLookup.call(this, parent, name, type);
+    return ['helpers.cellwiseMember(', parent, ',', JSON.stringify(name), ',{})'];
+  },
+});
+(engine as unknown as { JavaScriptCompiler: unknown }).JavaScriptCompiler = StrictCompiler;
+
+const options = {
+  noEscape: true,
+  assumeObjects: true,
+  knownHelpersOnly: true,
+  knownHelpers: { ...Object.fromEntries(Object.keys(helpers).map((name) => [name, true])), log: false },
+};
+
+/** Compiles a template. HTML escaping is off. Throws TemplateError. */
 export function compile(source: string): Template {
-  const parsed = parse(source);
-  const run = engine.compile(parsed, { strict: true, noEscape: true, knownHelpersOnly: true, knownHelpers });
+  const program = parse(source);
+  const run = engine.compile(program, options);
   return (context) => {
     secrets = [];
     try {
-      return unmark(run(marked(context)));
+      return unmark(run(seen(context)));
     } catch (error) {
-      throw located(understood(error), source);
+      throw placed(error, program);
     } finally {
       secrets = [];
     }
   };
 }
 
-const knownHelpers = { url: true, join: true, pluck: true, eq: true, json: true };
-
 /**
  * The value of a text in role.yaml. A text that is one name alone (`{{os.packages}}`) gives that value itself, be it a
- * list, a number or a secret; any other text is rendered.
+ * list, a number or a secret; any other text is rendered. Throws TemplateError.
  */
 export function evaluate(source: string, context: Context): unknown {
   const alone = /^\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*\}\}$/.exec(source);
-  if (alone) return lookUp(alone[1]!, context);
-  return source.includes('{{') ? compiled(source)(context) : source;
+  if (!alone) return source.includes('{{') ? compiled(source)(context) : source;
+  try {
+    return alone[1]!.split('.').reduce<unknown>(member, context);
+  } catch (error) {
+    throw error instanceof UnknownName ? new TemplateError(error.message, 1, 3) : error;
+  }
 }
 
 const cache = new Map<string, Template>();
@@ -96,36 +180,9 @@ function compiled(source: string): Template {
   return template;
 }
 
-function lookUp(path: string, context: Context): unknown {
-  return path.split('.').reduce<unknown>((value, name) => {
-    if (value === null || typeof value !== 'object' || !Object.hasOwn(value, name))
-      throw new TemplateError(`nothing here is called "${path}"`);
-    return (value as Context)[name];
-  }, context);
-}
-
-// Lazily: a context may hold a whole fleet, and a template uses little of it.
-function marked(value: unknown): unknown {
-  if (value instanceof Secret) return keep(value);
-  if (Array.isArray(value)) return value.map(marked);
-  return value !== null && typeof value === 'object' ? strict(value as Context) : value;
-}
-
-// Handlebars' own strict mode lets unknown names pass as arguments of a helper ({{#if typo}}); this does not.
-function strict(names: Context): Context {
-  return new Proxy(names, {
-    get: (target, name) => {
-      if (name === 'valueOf' || name === 'toJSON') return undefined;
-      if (name === 'toString') return () => group;
-      if (typeof name !== 'string') return undefined;
-      if (!Object.hasOwn(target, name)) throw new TemplateError(`nothing here is called "${name}"`);
-      return marked(target[name]);
-    },
-  });
-}
-
 function unmark(rendered: string): Text {
-  if (rendered.includes(group)) throw new TemplateError('a group of names is printed as if it were a text');
+  if (rendered.includes(group) || rendered.includes(encodeURIComponent(group)))
+    throw new TemplateError('a group of names or a list is printed as if it were a text');
   const parts = rendered.split(mark);
   return parts.length === 1 ? rendered : Secret.join(parts.map((part, i) => (i % 2 === 0 ? part : secrets[Number(part)]!)));
 }
@@ -138,24 +195,37 @@ function parse(source: string): hbs.AST.Program {
   }
 }
 
-/** Adds the place of the unknown name where Handlebars did not tell it. */
-function located(error: unknown, source: string): unknown {
-  const name = error instanceof TemplateError && error.line === undefined ? /called "(.+)"$/.exec(error.message)?.[1] : undefined;
-  if (name === undefined) return error;
-  const at = source.indexOf(name, source.indexOf('{{'));
-  const before = source.slice(0, Math.max(0, at)).split('\n');
-  return new TemplateError((error as TemplateError).message, before.length, before.at(-1)!.length + 1);
+/** A failure while rendering, at the place of the name that it is about, or of the first name that there is. */
+function placed(error: unknown, program: hbs.AST.Program): TemplateError {
+  const names = pathsOf(program);
+  if (error instanceof UnknownName) {
+    const at = names.find((path) => path.parts.includes(error.unknown)) ?? names[0];
+    return new TemplateError(error.message, at?.loc.start.line ?? 1, (at?.loc.start.column ?? 0) + 1);
+  }
+  const { message, line, column } = understood(error);
+  return new TemplateError(message, line ?? names[0]?.loc.start.line ?? 1, column ?? (names[0]?.loc.start.column ?? 0) + 1);
+}
+
+/** Every name in a template, in the order of the text. */
+function pathsOf(program: hbs.AST.Program): hbs.AST.PathExpression[] {
+  const found: hbs.AST.PathExpression[] = [];
+  class Names extends Handlebars.Visitor {
+    override PathExpression(path: hbs.AST.PathExpression): void {
+      found.push(path);
+    }
+  }
+  new Names().accept(program);
+  return found;
 }
 
 // Handlebars tells places in its message ("… - 3:14") or as members of the error.
-function understood(error: unknown): unknown {
-  if (!(error instanceof Error) || error instanceof TemplateError) return error;
-  const at = error as Error & { lineNumber?: number; column?: number };
-  const inText = / - (\d+):(\d+)$/.exec(error.message);
-  const onLine = /^Parse error on line (\d+):/.exec(error.message);
+function understood(error: unknown): TemplateError {
+  if (error instanceof TemplateError) return error;
+  const { message, ...at } = error as Error & { lineNumber?: number; column?: number };
+  const inText = / - (\d+):(\d+)$/.exec(message);
+  const onLine = /^Parse error on line (\d+):/.exec(message);
   const line = at.lineNumber ?? Number(inText?.[1] ?? onLine?.[1] ?? Number.NaN);
   const column = (at.column ?? Number(inText?.[2] ?? Number.NaN)) + 1;
-  const unknown = /^"(.+)" not defined in/.exec(error.message);
-  const said = unknown ? `nothing here is called "${unknown[1]!}"` : error.message.split('\n', 1)[0]!.replace(/ - \d+:\d+$/, '');
+  const said = message.split('\n', 1)[0]!.replace(/ - \d+:\d+$/, '');
   return new TemplateError(said, Number.isNaN(line) ? undefined : line, Number.isNaN(column) ? undefined : column);
 }

@@ -42,25 +42,26 @@ export async function openSecrets({ file, identity }: SecretFiles): Promise<Secr
       );
     await makeIdentity(identity);
   }
-  const key = readIdentity(identity);
-  return store(existsSync(file) ? await decrypt(file, identity, key) : {}, (values) => encrypt(file, key, values));
+  const key = await readIdentity(identity);
+  const values = existsSync(file) ? await decrypt(file, identity, key) : {};
+  return store(new Map(Object.entries(values)), (now) => encrypt(file, key, Object.fromEntries(now)));
 }
 
-function store(values: Record<string, string>, write: (values: Record<string, string>) => Promise<void>): SecretStore {
+function store(values: Map<string, string>, write: (values: ReadonlyMap<string, string>) => Promise<void>): SecretStore {
   const unsaved = new Set<string>();
   let masks: { pattern: RegExp; names: Map<string, string> } | undefined;
   const set = (name: string, value: string): void => {
-    values[name] = value;
+    values.set(name, value);
     unsaved.add(name);
     masks = undefined;
   };
   return {
     get(name) {
-      if (!Object.hasOwn(values, name)) set(name, generate());
-      return Secret.of(name, values[name]!);
+      if (!values.has(name)) set(name, generate());
+      return Secret.of(name, values.get(name)!);
     },
-    has: (name) => Object.hasOwn(values, name),
-    names: () => Object.keys(values).toSorted(),
+    has: (name) => values.has(name),
+    names: () => [...values.keys()].toSorted(),
     set,
     rotate: (name) => {
       set(name, generate());
@@ -84,12 +85,15 @@ function generate(): string {
   return Array.from({ length: 32 }, () => alphabet[randomInt(alphabet.length)]).join('');
 }
 
-/** What to look for in texts: every secret as it is, and as commands echo it (URL-encoded, base64, JSON). */
-function maskOf(values: Readonly<Record<string, string>>): { pattern: RegExp; names: Map<string, string> } {
+/** What to look for in texts: every secret, and each line of it, as it is and as commands echo it (URL-encoded, base64, JSON). */
+function maskOf(values: ReadonlyMap<string, string>): { pattern: RegExp; names: Map<string, string> } {
   const names = new Map<string, string>();
-  for (const [name, value] of Object.entries(values)) {
-    for (const form of [value, encodeURIComponent(value), Buffer.from(value).toString('base64'), JSON.stringify(value).slice(1, -1)]) {
-      if (form.length >= 4 && !names.has(form)) names.set(form, name);
+  for (const [name, value] of values) {
+    const lines = value.split(/\r?\n/).map((line) => line.trim());
+    for (const part of [value, ...lines]) {
+      for (const form of [part, encodeURIComponent(part), Buffer.from(part).toString('base64'), JSON.stringify(part).slice(1, -1)]) {
+        if (form.length >= 4 && !names.has(form)) names.set(form, name);
+      }
     }
   }
   const forms = [...names.keys()]
@@ -109,11 +113,16 @@ async function makeIdentity(file: string): Promise<void> {
   );
 }
 
-function readIdentity(file: string): string {
+async function readIdentity(file: string): Promise<string> {
   const line = readFileSync(file, 'utf8')
     .split('\n')
     .find((each) => each.startsWith('AGE-SECRET-KEY-'));
   if (line === undefined) throw refused('secrets-identity', `${file} holds no age identity`, 'Its line begins with AGE-SECRET-KEY-.');
+  try {
+    await identityToRecipient(line.trim());
+  } catch {
+    throw refused('secrets-identity', `The age identity in ${file} is damaged`, 'Get it again from whoever made it.');
+  }
   return line.trim();
 }
 

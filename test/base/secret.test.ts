@@ -28,7 +28,7 @@ describe('whatever prints a secret prints its name', () => {
     // eslint-disable-next-line @typescript-eslint/restrict-template-expressions -- this is what must be safe
     ['a template literal', () => `${secret}`],
     // eslint-disable-next-line @typescript-eslint/restrict-plus-operands -- and this
-    ['+', () => ((secret as never) + '') as string],
+    ['+', () => (secret as never) + ''],
     ['Array.join', () => [secret, secret].join()],
     ['JSON', () => JSON.stringify(holder)],
     ['JSON of it alone', () => JSON.stringify(secret)],
@@ -40,8 +40,17 @@ describe('whatever prints a secret prints its name', () => {
     ['the console', () => logged(secret, holder)],
     ['an error', () => inspect(new Error(`no ${String(secret)}`, { cause: holder }), { depth: 9 })],
     ['a failed JSON', () => inspect(Object.assign(new TypeError('x'), { holder }), { depth: 9 })],
-    ['its keys and values', () => JSON.stringify([Object.keys(secret), Object.values(secret), Object.entries(secret), { ...secret }])],
-    ['its property names', () => Object.getOwnPropertyNames(secret).map((name) => String(secret[name as 'shown'])).join()],
+    [
+      'its keys and values',
+      () => JSON.stringify([Object.keys(secret), Object.values(secret), Object.entries(secret), Object.assign({}, secret)]),
+    ],
+    [
+      'its property names',
+      () =>
+        Object.getOwnPropertyNames(secret)
+          .map((name) => String((secret as unknown as Record<string, unknown>)[name]))
+          .join(),
+    ],
     ['a structured clone', () => JSON.stringify(structuredClone(secret))],
     ['v8', () => serialize(holder.list).toString('latin1')],
     ['a URL', () => encodeURIComponent(String(secret))],

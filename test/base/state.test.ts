@@ -40,7 +40,9 @@ describe('compare', () => {
       fc.property(pair, ([before, after]) => {
         const keys = (compare(before, after)?.differences ?? []).map((difference) => difference.key);
         const own = (name: string): unknown => (Object.hasOwn(before, name) ? before[name] : undefined);
-        expect(keys).toEqual(Object.keys(after).filter((name) => JSON.stringify(sorted(own(name))) !== JSON.stringify(sorted(after[name]))));
+        expect(keys).toEqual(
+          Object.keys(after).filter((name) => JSON.stringify(sorted(own(name))) !== JSON.stringify(sorted(after[name]))),
+        );
       }),
     );
   });
@@ -109,5 +111,10 @@ function shuffled(value: Json): Json {
 function sorted(value: unknown): unknown {
   if (Array.isArray(value)) return ['list', ...value.map(sorted)];
   if (value === null || typeof value !== 'object') return value;
-  return ['map', ...Object.entries(value).map(([name, part]) => [name, sorted(part)]).toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1))];
+  return [
+    'map',
+    ...Object.entries(value)
+      .map(([name, part]) => [name, sorted(part)])
+      .toSorted(([a], [b]) => (String(a) < String(b) ? -1 : 1)),
+  ];
 }

@@ -22,7 +22,10 @@ const main = resolve('src/cli/main.ts');
 export function cellwise(words: readonly string[], { cwd = process.cwd(), env = {}, input = '' }: Options = {}): Promise<Ended> {
   const at = performance.now();
   return new Promise((done, failed) => {
-    const child = spawn(process.execPath, [main, ...words], { cwd, env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined, ...env } });
+    const child = spawn(process.execPath, [main, ...words], {
+      cwd,
+      env: { ...process.env, FORCE_COLOR: undefined, NO_COLOR: undefined, ...env },
+    });
     const [out, err]: [Buffer[], Buffer[]] = [[], []];
     child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
     child.stderr.on('data', (chunk: Buffer) => err.push(chunk));

@@ -1,6 +1,6 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import { openApis, type ApiSession, type Dial } from '../../src/engine/api.ts';
 import type { Api } from '../../src/plan/plan.ts';
@@ -25,7 +25,10 @@ afterEach(() => {
 });
 
 /** A server here, and the APIs of a cloud that are on it. Tokens are t1, t2, …; only the newest is good. */
-async function cloud(answer: Answer, path = ''): Promise<{ apis: Map<string, Api>; heard: Heard[]; logins: () => number; expire: () => void }> {
+async function cloud(
+  answer: Answer,
+  path = '',
+): Promise<{ apis: Map<string, Api>; heard: Heard[]; logins: () => number; expire: () => void }> {
   const heard: Heard[] = [];
   let logins = 0;
   let good = '';
@@ -34,7 +37,12 @@ async function cloud(answer: Answer, path = ''): Promise<{ apis: Map<string, Api
     request.on('data', (chunk: Buffer) => chunks.push(chunk));
     request.on('end', () => {
       const text = Buffer.concat(chunks).toString();
-      const one = { method: request.method!, path: request.url!, headers: request.headers, body: text === '' ? undefined : (JSON.parse(text) as unknown) };
+      const one = {
+        method: request.method!,
+        path: request.url!,
+        headers: request.headers,
+        body: text === '' ? undefined : (JSON.parse(text) as unknown),
+      };
       heard.push(one);
       if (one.path === `${path}/v3/auth/tokens`) {
         good = `t${(logins += 1)}`;
@@ -75,7 +83,8 @@ function* asking(...requests: (Partial<ApiRequest> & { path: string })[]): Gener
   for (const request of requests) answers.push(yield { service: 'identity', method: 'GET', ...request });
   return answers;
 }
-const ask = (session: ApiSession, ...requests: (Partial<ApiRequest> & { path: string })[]): Promise<ApiAnswer[]> => session.follow(asking(...requests));
+const ask = (session: ApiSession, ...requests: (Partial<ApiRequest> & { path: string })[]): Promise<ApiAnswer[]> =>
+  session.follow(asking(...requests));
 
 describe('talking to an API', () => {
   it('logs in once, with the password on the wire alone, and shows its token', async () => {
@@ -97,7 +106,11 @@ describe('talking to an API', () => {
         },
       },
     });
-    expect(heard[1]).toMatchObject({ method: 'GET', path: '/v3/projects?name=a%20b', headers: { 'x-auth-token': 't1', accept: 'application/json' } });
+    expect(heard[1]).toMatchObject({
+      method: 'GET',
+      path: '/v3/projects?name=a%20b',
+      headers: { 'x-auth-token': 't1', accept: 'application/json' },
+    });
     expect(heard[1]!.headers.host).toMatch(/^127\.0\.0\.1:\d+$/);
     expect(JSON.stringify(apis.get('identity'))).not.toContain(canary);
   });
@@ -155,7 +168,9 @@ describe('talking to an API', () => {
 
   it('reveals secrets on the wire, deep in a body, and nowhere else', async () => {
     const { apis, heard } = await cloud(json({ ok: true }, 201));
-    const body = { user: { name: 'ü🦀', password: Secret.of('nova', canary), list: [Secret.of('a', 'AA'), { b: Secret.of('b', 'BB') }], none: null } };
+    const body = {
+      user: { name: 'ü🦀', password: Secret.of('nova', canary), list: [Secret.of('a', 'AA'), { b: Secret.of('b', 'BB') }], none: null },
+    };
     const [answer] = await ask(openApis(apis, dial), { method: 'POST', path: '/v3/users', body });
     expect(answer).toEqual({ status: 201, body: { ok: true } });
     expect(heard[1]).toMatchObject({
@@ -235,7 +250,11 @@ describe('answers that are none', () => {
 
   it.each<[string, Answer, RegExp]>([
     ['a connection that is closed', (_, response) => response.destroy(), /hang up|reset/],
-    ['a connection that is cut in the body', (_, response) => (response.writeHead(200, { 'content-length': '100' }).write('{"a"'), setTimeout(() => response.destroy(), 20)), /abort|reset/],
+    [
+      'a connection that is cut in the body',
+      (_, response) => (response.writeHead(200, { 'content-length': '100' }).write('{"a"'), setTimeout(() => response.destroy(), 20)),
+      /abort|reset/,
+    ],
     [
       'an endless one',
       (_, response) => {
@@ -253,12 +272,32 @@ describe('answers that are none', () => {
     await expect(ask(openApis(apis, dial), { path: '/a' })).rejects.toThrow(message);
   });
 
+  it('none at all is an error after a minute', async () => {
+    const heard = Promise.withResolvers<undefined>();
+    const { apis } = await cloud(() => {
+      heard.resolve(undefined);
+    });
+    vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
+    try {
+      const asked = ask(openApis(apis, dial), { path: '/a' }).catch((error: unknown) => (error as Error).message);
+      await heard.promise;
+      vi.advanceTimersByTime(61_000);
+      vi.useRealTimers();
+      const late = new Promise((resolve) => setTimeout(resolve, 1000, 'it still waits'));
+      expect(await Promise.race([asked, late])).toBe('GET /a was not answered within 60 s');
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it('something else than HTTP is an error', async () => {
     const server = createTcpServer((socket) => socket.end('SSH-2.0-OpenSSH_10.0\r\n'));
     servers.push(server);
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
-    await expect(ask(openApis(new Map([['identity', { service: 'identity', host: 'h', url }]]), dial), { path: '/', auth: 'none' })).rejects.toThrow(/Parse Error/);
+    await expect(
+      ask(openApis(new Map([['identity', { service: 'identity', host: 'h', url }]]), dial), { path: '/', auth: 'none' }),
+    ).rejects.toThrow(/Parse Error/);
   });
 
   it('nobody there is an error, and the next question tries again', async () => {

@@ -1,10 +1,13 @@
 import fc from 'fast-check';
 import { randomBytes } from 'node:crypto';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { raw, sh, withInput, withTimeout, type Command } from '../../src/base/command.ts';
 import { Secret } from '../../src/base/secret.ts';
 import { batch } from '../../src/engine/batch.ts';
 import { runHere } from './local-shell.ts';
+
+// Real processes on two cores that others work on too.
+vi.setConfig({ testTimeout: 30_000 });
 
 async function run(commands: readonly Command[], untilFailure = false): Promise<{ code: number; out: string; err: string }[]> {
   const together = batch(commands, untilFailure);
@@ -18,29 +21,108 @@ describe('each command gets its own answer', () => {
   it.each<[string, readonly Command[], readonly [code: number, out: string, err: string][]]>([
     ['none', [], []],
     ['one', [raw('echo a; echo b >&2; exit 3')], [[3, 'a\n', 'b\n']]],
-    ['several', [raw('echo a'), raw('false'), raw('echo c >&2')], [[0, 'a\n', ''], [1, '', ''], [0, '', 'c\n']]],
-    ['output without a newline at its end', [raw('printf a'), raw('printf "b\\n\\n"'), raw('printf "\\nc"')], [[0, 'a', ''], [0, 'b\n\n', ''], [0, '\nc', '']]],
-    ['no output', [raw(''), raw(':'), raw('# nothing')], [[0, '', ''], [0, '', ''], [0, '', '']]],
-    ['exit', [raw('exit 7'), raw('echo after')], [[7, '', ''], [0, 'after\n', '']]],
-    ['set -e', [raw('set -e; false; echo no'), raw('false; echo yes')], [[1, '', ''], [0, 'yes\n', '']]],
-    ['variables, functions and directories', [raw('x=1; cd /tmp; f() { echo f; }; umask 0; set -- a b'), raw('echo "${x-unset} $# $(pwd)" | sed "s|$(pwd)|here|"; f 2>/dev/null || echo no f')], [[0, '', ''], [0, 'unset 0 here\nno f\n', '']]],
-    ['its own names redefined', [raw('mark() { echo mine; }; r=5; trap "echo bye" EXIT; true'), raw('echo ok')], [[0, 'bye\n', ''], [0, 'ok\n', '']]],
-    ['exec', [raw('exec echo gone'), raw('echo ok')], [[0, 'gone\n', ''], [0, 'ok\n', '']]],
-    ['a script of many lines with quotes', [raw(`cat <<'EOF'\nit's "quoted" $HOME \`x\` \\\nEOF`), raw('echo ok')], [[0, `it's "quoted" $HOME \`x\` \\\n`, ''], [0, 'ok\n', '']]],
-    ['a signal', [raw('sh -c \'kill -9 $$\''), raw('echo ok')], [[137, '', ''], [0, 'ok\n', '']]],
+    [
+      'several',
+      [raw('echo a'), raw('false'), raw('echo c >&2')],
+      [
+        [0, 'a\n', ''],
+        [1, '', ''],
+        [0, '', 'c\n'],
+      ],
+    ],
+    [
+      'output without a newline at its end',
+      [raw('printf a'), raw('printf "b\\n\\n"'), raw('printf "\\nc"')],
+      [
+        [0, 'a', ''],
+        [0, 'b\n\n', ''],
+        [0, '\nc', ''],
+      ],
+    ],
+    [
+      'no output',
+      [raw(''), raw(':'), raw('# nothing')],
+      [
+        [0, '', ''],
+        [0, '', ''],
+        [0, '', ''],
+      ],
+    ],
+    [
+      'exit',
+      [raw('exit 7'), raw('echo after')],
+      [
+        [7, '', ''],
+        [0, 'after\n', ''],
+      ],
+    ],
+    [
+      'set -e',
+      [raw('set -e; false; echo no'), raw('false; echo yes')],
+      [
+        [1, '', ''],
+        [0, 'yes\n', ''],
+      ],
+    ],
+    [
+      'variables, functions and directories',
+      [
+        raw('x=1; cd /tmp; f() { echo f; }; umask 0; set -- a b'),
+        raw('echo "${x-unset} $# $(pwd)" | sed "s|$(pwd)|here|"; f 2>/dev/null || echo no f'),
+      ],
+      [
+        [0, '', ''],
+        [0, 'unset 0 here\nno f\n', ''],
+      ],
+    ],
+    [
+      'its own names redefined',
+      [raw('mark() { echo mine; }; r=5; trap "echo bye" EXIT; true'), raw('echo ok')],
+      [
+        [0, 'bye\n', ''],
+        [0, 'ok\n', ''],
+      ],
+    ],
+    [
+      'exec',
+      [raw('exec echo gone'), raw('echo ok')],
+      [
+        [0, 'gone\n', ''],
+        [0, 'ok\n', ''],
+      ],
+    ],
+    [
+      'a script of many lines with quotes',
+      [raw(`cat <<'EOF'\nit's "quoted" $HOME \`x\` \\\nEOF`), raw('echo ok')],
+      [
+        [0, `it's "quoted" $HOME \`x\` \\\n`, ''],
+        [0, 'ok\n', ''],
+      ],
+    ],
+    [
+      'a signal',
+      [raw("sh -c 'kill -9 $$'"), raw('echo ok')],
+      [
+        [137, '', ''],
+        [0, 'ok\n', ''],
+      ],
+    ],
   ])('%s', async (_, commands, expected) => {
     // A shell tells on its own of what was killed.
     const answers = (await run(commands)).map(({ code, out, err }) => [code, out, err.replace(/^.*Killed\n$/, '')]);
     expect(answers).toEqual(expected);
   });
 
-  it.each(['if', 'echo "', '( echo', 'echo )', 'case x in', '} ; {', '<<EOF', '\'', 'fi; fi', '&& ||'])('a syntax error touches no other: %j', async (script) => {
-    const [first, broken, last] = await run([raw('echo first'), raw(script), cat('last')]);
-    expect(first).toEqual({ code: 0, out: 'first\n', err: '' });
-    // A here-document that never ends is forgiven by most shells.
-    if (script !== '<<EOF') expect(broken!.code).not.toBe(0);
-    expect(last).toEqual({ code: 0, out: 'last', err: '' });
-  });
+  it.each(['if', 'echo "', '( echo', 'echo )', 'case x in', '} ; {', '<<EOF', "'", 'fi; fi', '&& ||'])(
+    'a syntax error touches no other: %j',
+    async (script) => {
+      const [first, broken, last] = await run([raw('echo first'), raw(script), cat('last')]);
+      expect(first).toEqual({ code: 0, out: 'first\n', err: '' });
+      // A here-document that never ends is forgiven by most shells.
+      if (script !== '<<EOF') expect(broken!.code).not.toBe(0);
+      expect(last).toEqual({ code: 0, out: 'last', err: '' });
+    },
+  );
 
   it('bytes of all kinds come through', async () => {
     const bytes = Buffer.from(Array.from({ length: 256 }, (_, i) => i));
@@ -114,14 +196,20 @@ describe('standard input', () => {
   });
 
   it('any texts, in any order', async () => {
-    const part = fc.record({ input: fc.string({ unit: 'binary', maxLength: 20 }), read: fc.integer({ min: 0, max: 25 }), code: fc.integer({ min: 0, max: 5 }) });
+    const part = fc.record({
+      input: fc.string({ unit: 'binary', maxLength: 20 }),
+      read: fc.integer({ min: 0, max: 25 }),
+      code: fc.integer({ min: 0, max: 5 }),
+    });
     await fc.assert(
       fc.asyncProperty(fc.array(part, { maxLength: 8 }), async (parts) => {
         const inputs = parts.map(({ input }) => Buffer.from(input));
         const together = batch(parts.map(({ read, code }, i) => withInput(raw(`head -c ${read}; exit ${code}`), inputs[i]!)));
         const answers = together.split(await runHere(together.command));
         expect(answers.map(({ code }) => code)).toEqual(parts.map(({ code }) => code));
-        expect(answers.map(({ out }) => out.toString('hex'))).toEqual(parts.map(({ read }, i) => inputs[i]!.subarray(0, read).toString('hex')));
+        expect(answers.map(({ out }) => out.toString('hex'))).toEqual(
+          parts.map(({ read }, i) => inputs[i]!.subarray(0, read).toString('hex')),
+        );
       }),
       { numRuns: 40 },
     );

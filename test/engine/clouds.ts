@@ -11,7 +11,7 @@ import type { WrittenRole } from '../roles/directories.ts';
 import { newDirectory } from '../roles/directories.ts';
 import { inventoryOf, planOf, rolesOf, secretsOf } from '../plan/clouds.ts';
 
-export const holder: Holder = { run: 'r1', who: 'me@here', what: 'cellwise apply', since: '2026-01-01T00:00:00Z' };
+const holder: Holder = { run: 'r1', who: 'me@here', what: 'cellwise apply', since: '2026-01-01T00:00:00Z' };
 
 /** A directory that stands for all hosts (each has its own below), and a plan of roles that say `DIR/{{host.name}}`. */
 export function cloudOf(
@@ -43,7 +43,6 @@ export async function run(plan: Plan, { open, only, drain, confirm, heard }: Opt
   const events: Event[] = [];
   const written: Event[] = [];
   const journal: Journal = {
-    run: 'r1',
     record: (event) => {
       written.push(event);
     },

@@ -22,7 +22,15 @@ const plan = planned(
   },
   '  ctl1: {address: 10.77.0.11, kind: controller}\n',
 );
-const ids = ['ctl1/packages', 'ctl1/base/directory /base', 'ctl1/web/file /a.conf', 'ctl1/web/file /b.conf', 'ctl1/web/service web', 'ctl1/web/directory /last', 'ctl1/other/directory /other'] as const;
+const ids = [
+  'ctl1/packages',
+  'ctl1/base/directory /base',
+  'ctl1/web/file /a.conf',
+  'ctl1/web/file /b.conf',
+  'ctl1/web/service web',
+  'ctl1/web/directory /last',
+  'ctl1/other/directory /other',
+] as const;
 type Id = (typeof ids)[number];
 
 const wanted = (id: string): State => {
@@ -42,7 +50,9 @@ const text = (each: Forecast): string =>
       ? `change ${each.change.differences.map(({ key }) => key).join()}${each.reasons.length > 0 ? ` for ${each.reasons.join()}` : ''}`
       : each.kind;
 const told = (from: Plan, states: ReadonlyMap<string, Found>): Record<string, string> =>
-  Object.fromEntries([...forecast(from, from.graph, states)].map(([id, each]) => [id, text(each)] as const).filter(([, each]) => each !== 'same'));
+  Object.fromEntries(
+    [...forecast(from, from.graph, states)].map(([id, each]) => [id, text(each)] as const).filter(([, each]) => each !== 'same'),
+  );
 
 describe('a forecast', () => {
   it('knows every step and nothing else', () => {
@@ -107,6 +117,11 @@ describe('a forecast', () => {
 
   it('of a part of a plan is of that part', () => {
     const part = plan.graph.only(plan.graph.closure(['ctl1/web/file /b.conf']));
-    expect([...forecast(plan, part, found()).keys()].toSorted()).toEqual(['ctl1/base/directory /base', 'ctl1/packages', 'ctl1/web/file /a.conf', 'ctl1/web/file /b.conf']);
+    expect([...forecast(plan, part, found()).keys()].toSorted()).toEqual([
+      'ctl1/base/directory /base',
+      'ctl1/packages',
+      'ctl1/web/file /a.conf',
+      'ctl1/web/file /b.conf',
+    ]);
   });
 });

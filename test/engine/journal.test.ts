@@ -32,7 +32,9 @@ describe('a journal', () => {
     for (let i = 0; i < 50; i++) journal.record(note(String(i)));
     journal.close();
     expect(readFileSync(join(directory, 'r1.jsonl'), 'utf8').split('\n')).toHaveLength(51);
-    expect(readNewest(directory)!.entries.map((entry) => entry.type === 'note' && entry.text)).toEqual(Array.from({ length: 50 }, (_, i) => String(i)));
+    expect(readNewest(directory)!.entries.map((entry) => entry.type === 'note' && entry.text)).toEqual(
+      Array.from({ length: 50 }, (_, i) => String(i)),
+    );
   });
 
   it('is added to when its run goes on', () => {
@@ -54,7 +56,8 @@ describe('the newest journal', () => {
 
   it('is that whose name comes last; other files are none', () => {
     const directory = newDirectory();
-    for (const run of ['20250101T000000-000Z-aa', '20260101T000000-000Z-bb', '20251231T235959-999Z-cc']) openJournal(directory, run).close();
+    for (const run of ['20250101T000000-000Z-aa', '20260101T000000-000Z-bb', '20251231T235959-999Z-cc'])
+      openJournal(directory, run).close();
     writeFileSync(join(directory, 'zzz.txt'), 'not a journal');
     mkdirSync(join(directory, 'zzz'));
     expect(readNewest(directory)).toEqual({ run: '20260101T000000-000Z-bb', entries: [] });

@@ -1,6 +1,6 @@
 import { mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Invalid, type Problem } from '../../src/base/problem.ts';
 import { readPlan, refuseStale, savePlan } from '../../src/engine/plan-file.ts';
 import { plan as look } from '../../src/engine/run.ts';
@@ -10,6 +10,9 @@ import { select } from '../../src/plan/select.ts';
 import { inventoryOf, planOf, rolesOf, secretsOf } from '../plan/clouds.ts';
 import { newDirectory } from '../roles/directories.ts';
 import { localHosts } from './local-shell.ts';
+
+// Real processes on two cores that others work on too.
+vi.setConfig({ testTimeout: 30_000 });
 
 const canary = 'cAnArY';
 const hosts = '  ctl1: {address: 10.77.0.11, kind: controller}\n  cmp1: {address: 10.77.0.21, kind: compute}\n';
@@ -96,12 +99,24 @@ describe('a saved plan', () => {
 
   it.each<[string, (directory: string) => Plan]>([
     ['a role', (directory) => cloud(directory, { content: 'b' })],
-    ['the inventory', (directory) => planOf(inventoryOf(`${hosts}  cmp2: {address: 10.77.0.22, kind: compute}\n`), rolesOf({ one: { steps: [{ file: `${directory}/ctl1` }] } }), secretsOf({ 'one.pw': canary, 'cloud.fingerprint_key': 'key' }))],
+    [
+      'the inventory',
+      (directory) =>
+        planOf(
+          inventoryOf(`${hosts}  cmp2: {address: 10.77.0.22, kind: compute}\n`),
+          rolesOf({ one: { steps: [{ file: `${directory}/ctl1` }] } }),
+          secretsOf({ 'one.pw': canary, 'cloud.fingerprint_key': 'key' }),
+        ),
+    ],
   ])('is refused when %s was changed', async (_, changed) => {
     const { directory, file } = await saved();
     const plan = changed(directory);
     const told = await tell(plan);
-    expect(refusal(() => { refuseStale(file, readPlan(file, plan), plan, told); })).toMatchObject({ code: 'plan-stale', message: expect.stringContaining('inventory or a role was changed') as string });
+    expect(
+      refusal(() => {
+        refuseStale(file, readPlan(file, plan), plan, told);
+      }),
+    ).toMatchObject({ code: 'plan-stale', message: expect.stringContaining('inventory or a role was changed') as string });
   });
 
   it('of a part is accepted for that part', async () => {
@@ -151,6 +166,9 @@ describe('a file that is no saved plan of this cloud', () => {
       code: 'plan-file',
       message: `${file} is a plan for the cloud lab, and this is prod`,
     });
-    expect(refusal(() => readPlan(file, cloud(directory, { key: 'other' })))).toMatchObject({ code: 'plan-file', message: expect.stringContaining('made with other secrets') as string });
+    expect(refusal(() => readPlan(file, cloud(directory, { key: 'other' })))).toMatchObject({
+      code: 'plan-file',
+      message: expect.stringContaining('made with other secrets') as string,
+    });
   });
 });

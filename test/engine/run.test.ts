@@ -1,7 +1,7 @@
-import { existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Event } from '../../src/base/event.ts';
 import { Unreachable } from '../../src/base/shell.ts';
 import { masked } from '../../src/cli/session.ts';
@@ -14,14 +14,24 @@ import { inventoryOf, planOf, rolesOf } from '../plan/clouds.ts';
 import { cloudOf, run, stepsOf, type Ran } from './clouds.ts';
 import { localHosts } from './local-shell.ts';
 
+// Real processes on two cores that others work on too.
+vi.setConfig({ testTimeout: 30_000 });
+
 const all = ['controller', 'compute'];
 const hosts = ['ctl1', 'cmp1', 'cmp2'];
 
 /** Every step that was planned came to one end, and the summary counts just these. */
 function consistent({ summary, events }: Ran): void {
-  const count = (type: Event['type']): number => new Set(events.flatMap((event) => (event.type === type && 'step' in event ? [event.step] : []))).size;
+  const count = (type: Event['type']): number =>
+    new Set(events.flatMap((event) => (event.type === type && 'step' in event ? [event.step] : []))).size;
   const failed = events.filter((event) => event.type === 'step-failed').length;
-  expect({ ok: count('step-ok'), changed: count('step-changed'), failed, blocked: count('step-blocked'), skipped: count('step-skipped') }).toEqual({
+  expect({
+    ok: count('step-ok'),
+    changed: count('step-changed'),
+    failed,
+    blocked: count('step-blocked'),
+    skipped: count('step-skipped'),
+  }).toEqual({
     ok: summary.ok,
     changed: summary.changed,
     failed: summary.failed,
@@ -117,9 +127,27 @@ describe('a run', () => {
   });
 
   it.each<[string, (on: (host: string, path: string) => string) => void, string]>([
-    ['content', (on) => writeFileSync(on('cmp1', 'motd'), 'by hand\n'), 'cmp1/base/file'],
-    ['a mode', (on) => process.getBuiltinModule('node:fs').chmodSync(on('ctl1', 'web'), 0o755), 'ctl1/web/directory'],
-    ['a file that is gone', (on) => process.getBuiltinModule('node:fs').rmSync(on('ctl1', 'web/conf')), 'ctl1/web/file'],
+    [
+      'content',
+      (on) => {
+        writeFileSync(on('cmp1', 'motd'), 'by hand\n');
+      },
+      'cmp1/base/file',
+    ],
+    [
+      'a mode',
+      (on) => {
+        chmodSync(on('ctl1', 'web'), 0o755);
+      },
+      'ctl1/web/directory',
+    ],
+    [
+      'a file that is gone',
+      (on) => {
+        rmSync(on('ctl1', 'web/conf'));
+      },
+      'ctl1/web/file',
+    ],
   ])('mends what was changed by hand, and nothing else: %s', async (_, spoil, step) => {
     const { plan, on, directory } = cloud();
     prepare(directory);
@@ -169,7 +197,14 @@ describe('a run', () => {
     prepare(directory);
     const local = localHosts();
     const events: Event[] = [];
-    const { summary, told } = await look({ plan, open: local.open, emit: (event) => events.push(event), command: 'plan', run: 'r', drain: new AbortController().signal });
+    const { summary, told } = await look({
+      plan,
+      open: local.open,
+      emit: (event) => events.push(event),
+      command: 'plan',
+      run: 'r',
+      drain: new AbortController().signal,
+    });
     expect(summary).toMatchObject({ changed: 0, steps: 9, hosts: 3 });
     expect(told.pending).toBe(9);
     expect(readdirSync(directory)).toEqual([]);
@@ -227,7 +262,9 @@ describe('what goes wrong', () => {
   });
 
   it('a command that says it failed and did it all the same has done it', async () => {
-    const { plan, directory } = cloudOf((dir) => ({ one: { steps: [{ directory: dir }, { command: `touch ${dir}/x; exit 1`, creates: `${dir}/x` }] } }));
+    const { plan, directory } = cloudOf((dir) => ({
+      one: { steps: [{ directory: dir }, { command: `touch ${dir}/x; exit 1`, creates: `${dir}/x` }] },
+    }));
     prepare(directory);
     expect((await run(plan, localHosts())).summary).toMatchObject({ failed: 0, changed: 2 });
   });
@@ -240,7 +277,9 @@ describe('what goes wrong', () => {
     consistent(ran);
     expect(ran.summary).toMatchObject({ failed: 1, blocked: 1 });
     expect(ran.events.find((event) => event.type === 'step-unknown')).toMatchObject({ step: 'ctl1/one/mysql-database x' });
-    expect(ran.events.find((event) => event.type === 'step-failed')).toMatchObject({ message: expect.stringMatching(/^its state cannot be told: ./) as string });
+    expect(ran.events.find((event) => event.type === 'step-failed')).toMatchObject({
+      message: expect.stringMatching(/^its state cannot be told: ./) as string,
+    });
   });
 
   it('a role that does not become healthy blocks those that need it, and is tried until its time is up', async () => {
@@ -252,7 +291,10 @@ describe('what goes wrong', () => {
     const ran = await run(plan, localHosts());
     consistent(ran);
     expect(ran.summary).toMatchObject({ changed: 1, failed: 1, blocked: 1 });
-    expect(ran.events.find((event) => event.type === 'step-failed')).toMatchObject({ step: 'ctl1/ill/health', message: expect.stringContaining('not yet') as string });
+    expect(ran.events.find((event) => event.type === 'step-failed')).toMatchObject({
+      step: 'ctl1/ill/health',
+      message: expect.stringContaining('not yet') as string,
+    });
     expect(readFileSync(on('ctl1', 'tries'), 'utf8').split('\n').length).toBeGreaterThan(3);
     expect(existsSync(on('ctl1', 'next'))).toBe(false);
   });
@@ -263,7 +305,10 @@ describe('what goes wrong', () => {
     const ran = await run(plan, {
       ...localHosts(),
       heard: (event) => {
-        if (event.type === 'walk-start') setTimeout(() => writeFileSync(on('ctl1', 'up'), ''), 300);
+        if (event.type === 'walk-start')
+          setTimeout(() => {
+            writeFileSync(on('ctl1', 'up'), '');
+          }, 300);
       },
     });
     expect(ran.summary).toMatchObject({ ok: 1, changed: 0, failed: 0 });
@@ -299,7 +344,9 @@ describe('hosts that are lost', () => {
     const { plan, directory, on } = cloud();
     prepare(directory);
     let mends = 0;
-    const local = localHosts({ ctl1: { lost: (_, what) => (what === 'mend' && (mends += 1), when === 'mend' ? mends === 2 : mends === 1 && what === 'run') } });
+    const local = localHosts({
+      ctl1: { lost: (_, what) => (what === 'mend' && (mends += 1), when === 'mend' ? mends === 2 : mends === 1 && what === 'run') },
+    });
     const ran = await run(plan, local);
     consistent(ran);
     expect(ran.summary).toMatchObject({ unreachable: 1, failed: 0 });
@@ -307,7 +354,8 @@ describe('hosts that are lost', () => {
     expect(ran.summary.changed).toBe(when === 'mend' ? 5 : 4);
     for (const host of ['cmp1', 'cmp2']) expect(existsSync(on(host, 'motd'))).toBe(true);
     // What was begun there and not heard of stays open in the journal.
-    const open = ran.journal.filter(({ type }) => type === 'step-start').length - ran.journal.filter(({ type }) => type === 'step-changed').length;
+    const open =
+      ran.journal.filter(({ type }) => type === 'step-start').length - ran.journal.filter(({ type }) => type === 'step-changed').length;
     expect(open).toBe(1);
     const again = await run(plan, localHosts());
     expect(again.summary).toMatchObject({ failed: 0, blocked: 0, unreachable: 0 });
@@ -320,7 +368,7 @@ describe('hosts that are lost', () => {
     const ran = await run(plan, localHosts({ cmp2: { lost: () => true } }));
     consistent(ran);
     expect(ran.summary).toMatchObject({ changed: 7, blocked: 2, unreachable: 1 });
-    expect(ran.events.filter((event) => event.type === 'host-surveyed').map((event) => event.type === 'host-surveyed' && event.host)).toEqual(['ctl1', 'cmp1']);
+    expect(ran.events.filter((event) => event.type === 'host-surveyed').map(({ host }) => host)).toEqual(['ctl1', 'cmp1']);
     expect(ran.events.find((event) => event.type === 'told')).toMatchObject({ hosts: 2 });
   });
 
@@ -328,7 +376,14 @@ describe('hosts that are lost', () => {
     ['before it did anything', 'before', 2],
     ['when it was done', 'after', 1],
   ] as const)('an outcome that nobody heard, %s: it is looked at, and tried once more if need be', async (_, when, times) => {
-    const { plan, on } = cloudOf((dir) => ({ one: { steps: [{ file: `${dir}/count`, content: '' }, { command: `echo x >>${dir}/count`, unless: `test -s ${dir}/count` }] } }));
+    const { plan, on } = cloudOf((dir) => ({
+      one: {
+        steps: [
+          { file: `${dir}/count`, content: '' },
+          { command: `echo x >>${dir}/count`, unless: `test -s ${dir}/count` },
+        ],
+      },
+    }));
     prepare(on('ctl1', ''));
     writeFileSync(on('ctl1', 'count'), '');
     let first = true;
@@ -362,7 +417,11 @@ describe('a run that is told to stop', () => {
   it('finishes what runs, starts nothing more, and counts what was left', async () => {
     const { plan, directory, on } = cloudOf((dir) => ({
       base: { on: all, scope: 'host', steps: [{ directory: dir }] },
-      slow: { on: all, needs: ['base'], steps: [{ command: `sleep 0.5; touch ${dir}/slow`, creates: `${dir}/slow` }, { directory: `${dir}/behind` }] },
+      slow: {
+        on: all,
+        needs: ['base'],
+        steps: [{ command: `sleep 0.5; touch ${dir}/slow`, creates: `${dir}/slow` }, { directory: `${dir}/behind` }],
+      },
       next: { on: all, needs: ['slow'], steps: [{ directory: `${dir}/next` }] },
     }));
     prepare(directory);
@@ -446,7 +505,12 @@ describe('secrets', () => {
 
   it('that begin a line are not taken for its key', async () => {
     const { plan, on } = cloudOf(
-      (dir) => ({ one: { params: { pw: { type: 'string', format: 'secret' } }, steps: [{ file: `${dir}/users`, content: '{{pw}}: admin\nport: 1\n', mode: '0600' }] } }),
+      (dir) => ({
+        one: {
+          params: { pw: { type: 'string', format: 'secret' } },
+          steps: [{ file: `${dir}/users`, content: '{{pw}}: admin\nport: 1\n', mode: '0600' }],
+        },
+      }),
       undefined,
       { 'one.pw': canary },
     );
@@ -465,7 +529,9 @@ describe('secrets', () => {
     const roles = rolesOf({
       one: {
         params: { pw: { type: 'string', format: 'secret' } },
-        steps: [{ command: `cat; echo; base64 <${directory}/copy; cat ${directory}/copy >&2; exit 1`, creates: '/nonexistent', stdin: '{{pw}}' }],
+        steps: [
+          { command: `cat; echo; base64 <${directory}/copy; cat ${directory}/copy >&2; exit 1`, creates: '/nonexistent', stdin: '{{pw}}' },
+        ],
       },
     });
     writeFileSync(`${directory}/copy`, value);
@@ -508,10 +574,22 @@ describe('verify', () => {
     const events: Event[] = [];
     const started = performance.now();
     const local = localHosts({ cmp2: new Unreachable('cmp2', 'dns', 'no') });
-    const summary = await verify({ plan, open: local.open, emit: (event) => events.push(event), command: 'verify', run: 'r', drain: new AbortController().signal });
+    const summary = await verify({
+      plan,
+      open: local.open,
+      emit: (event) => events.push(event),
+      command: 'verify',
+      run: 'r',
+      drain: new AbortController().signal,
+    });
     expect(performance.now() - started).toBeLessThan(5000);
     expect(summary).toMatchObject({ ok: 2, failed: 1, unreachable: 1, changed: 0 });
-    expect(events.filter(({ type }) => type === 'health-ok').map((event) => event.type === 'health-ok' && event.host).toSorted()).toEqual(['cmp1', 'ctl1']);
+    expect(
+      events
+        .filter(({ type }) => type === 'health-ok')
+        .map((event) => event.type === 'health-ok' && event.host)
+        .toSorted(),
+    ).toEqual(['cmp1', 'ctl1']);
     expect(events.find(({ type }) => type === 'step-failed')).toMatchObject({ message: expect.stringContaining('it hurts') as string });
     expect(readdirSync(directory)).toEqual([]);
     expect([...local.shells.values()].every(({ closed }) => closed)).toBe(true);
@@ -548,10 +626,17 @@ describe('a step behind an API', () => {
     cloudOf((dir) => ({
       keystone: {
         params: { pw: { type: 'string', format: 'secret' } },
-        api: { service: 'identity', url: `http://127.0.0.1:${port}`, login: { user: 'admin', password: '{{pw}}', project: 'admin', region: 'r' } },
+        api: {
+          service: 'identity',
+          url: `http://127.0.0.1:${port}`,
+          login: { user: 'admin', password: '{{pw}}', project: 'admin', region: 'r' },
+        },
         steps: [{ 'keystone-project': 'service' }, { directory: `${dir}/behind` }],
       },
-      free: { on: all, steps: [{ directory: dir }, { command: 'sleep 0.3', unless: `test -e ${dir}/done`, onlyif: 'false' }, { directory: `${dir}/free` }] },
+      free: {
+        on: all,
+        steps: [{ directory: dir }, { command: 'sleep 0.3', unless: `test -e ${dir}/done`, onlyif: 'false' }, { directory: `${dir}/free` }],
+      },
     }));
 
   it('is looked at, made, and then there', async () => {

@@ -1,4 +1,5 @@
 import { spawnSync } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { Invalid, type Problem } from '../../src/base/problem.ts';
 import { Secret } from '../../src/base/secret.ts';
@@ -36,7 +37,8 @@ describe('the roles that come with Cellwise, on small clouds', () => {
     expect(check(plan)).toEqual([]);
     const place = new Map(plan.graph.order().map((id, i) => [id, i]));
     expect(place.size).toBe(plan.nodes.size);
-    for (const id of plan.graph.ids()) for (const need of plan.graph.needs(id).keys()) expect(place.get(need)!).toBeLessThan(place.get(id)!);
+    for (const id of plan.graph.ids())
+      for (const need of plan.graph.needs(id).keys()) expect(place.get(need)!).toBeLessThan(place.get(id)!);
   });
 
   const plan = planOf(inventoryOf(small), roles);
@@ -77,7 +79,10 @@ describe('order', () => {
   it('packages first, for all roles of a host at once; sources before packages', () => {
     const plan = planned({
       one: { steps: [{ package: 'a' }, { directory: '/one' }] },
-      two: { needs: ['one'], steps: [{ 'apt-source': 'extra', suite: 'x' }, { directory: '/two' }, { package: ['b', 'c'] }, { service: 's' }] },
+      two: {
+        needs: ['one'],
+        steps: [{ 'apt-source': 'extra', suite: 'x' }, { directory: '/two' }, { package: ['b', 'c'] }, { service: 's' }],
+      },
     });
     expect(needs(plan, 'ctl1/one/directory /one')).toEqual(['ctl1/packages: packages first']);
     expect(needs(plan, 'ctl1/two/directory /two')).toEqual(['ctl1/packages: packages first', 'one ready: needs one']);
@@ -134,7 +139,10 @@ describe('order', () => {
   });
 
   it('hosts: first is the first host of the kinds, in the order of the inventory', () => {
-    const plan = planned({ one: { on: ['compute', 'controller'], hosts: 'first' } }, '  cmp[1-2]: {address: 10.77.0.21, kind: compute}\n  ctl1: {address: 10.77.0.11, kind: controller}\n');
+    const plan = planned(
+      { one: { on: ['compute', 'controller'], hosts: 'first' } },
+      '  cmp[1-2]: {address: 10.77.0.21, kind: compute}\n  ctl1: {address: 10.77.0.11, kind: controller}\n',
+    );
     expect([...plan.nodes.keys()]).toEqual(['cmp1/one/directory /one', 'one ready', 'cmp1/one/health']);
   });
 
@@ -168,7 +176,11 @@ describe('when', () => {
   const has = (plan: Plan, host: string) => (stepsByHost(plan).get(host) ?? []).map((each) => each.name);
 
   it('leaves steps out by the params of the host, and closes the gap', () => {
-    const plan = planned(roles, `${small.replace('kind: controller', 'kind: controller, params: {one: {extra: true, level: 2}}')}`, 'kinds: {compute: {params: {one: {level: 2}}}}\n');
+    const plan = planned(
+      roles,
+      small.replace('kind: controller', 'kind: controller, params: {one: {extra: true, level: 2}}'),
+      'kinds: {compute: {params: {one: {level: 2}}}}\n',
+    );
     expect(has(plan, 'ctl1')).toEqual(['/always', '/extra', '/two', '/both', '/end']);
     expect(has(plan, 'cmp1')).toEqual(['/always', '/two', '/not', '/end']);
     expect(needs(plan, 'cmp1/one/directory /end')).toEqual(['cmp1/one/directory /not: next in the role']);
@@ -185,7 +197,9 @@ describe('when', () => {
 describe('what cannot be expanded', () => {
   it('a circle of roles is named with its path', () => {
     const problems = invalid(() => planned({ a: { needs: ['b'] }, b: { needs: ['c'] }, c: { needs: ['a'] }, d: { needs: ['a'] } }));
-    expect(problems).toMatchObject([{ code: 'role-cycle', message: 'Roles need each other in a circle: a → b → c → a', place: { line: 8 } }]);
+    expect(problems).toMatchObject([
+      { code: 'role-cycle', message: 'Roles need each other in a circle: a → b → c → a', place: { line: 8 } },
+    ]);
   });
 
   it('a role that needs itself', () => {
@@ -219,16 +233,34 @@ describe('owners', () => {
     ['a path that is a file here and a directory there', { one: { steps: [{ file: '/a' }, { directory: '/a' }] } }, false],
     ['the same file on different hosts', { one: { steps: [{ file: '/a' }] }, two: { on: ['compute'], steps: [{ file: '/a' }] } }, false],
     ['the same file by different names', { one: { steps: [{ file: '/{{host.name}}' }, { file: '/ctl1' }] } }, true],
-    ['what the whole cloud has once, on different hosts', { one: { steps: [{ 'keystone-project': 'p' }] }, two: { on: ['compute'], steps: [{ 'keystone-project': 'p' }] } }, true],
+    [
+      'what the whole cloud has once, on different hosts',
+      { one: { steps: [{ 'keystone-project': 'p' }] }, two: { on: ['compute'], steps: [{ 'keystone-project': 'p' }] } },
+      true,
+    ],
     ['the same package in two roles', { one: { steps: [{ package: 'a' }] }, two: { steps: [{ package: ['a', 'b'] }] } }, false],
     [
       'two settings of one file',
-      { one: { steps: [{ 'ini-setting': '/a.ini', key: 'x', value: '1' }, { 'ini-setting': '/a.ini', key: 'y', value: '1' }] } },
+      {
+        one: {
+          steps: [
+            { 'ini-setting': '/a.ini', key: 'x', value: '1' },
+            { 'ini-setting': '/a.ini', key: 'y', value: '1' },
+          ],
+        },
+      },
       false,
     ],
     [
       'the same setting of one file twice',
-      { one: { steps: [{ 'ini-setting': '/a.ini', key: 'x', value: '1' }, { 'ini-setting': '/a.ini', key: 'x', value: '2' }] } },
+      {
+        one: {
+          steps: [
+            { 'ini-setting': '/a.ini', key: 'x', value: '1' },
+            { 'ini-setting': '/a.ini', key: 'x', value: '2' },
+          ],
+        },
+      },
       true,
     ],
     [
@@ -256,11 +288,7 @@ describe('owners', () => {
       },
       false,
     ],
-    [
-      'long names that begin alike',
-      { one: { steps: [{ file: `/${'x'.repeat(80)}/1` }, { file: `/${'x'.repeat(80)}/2` }] } },
-      false,
-    ],
+    ['long names that begin alike', { one: { steps: [{ file: `/${'x'.repeat(80)}/1` }, { file: `/${'x'.repeat(80)}/2` }] } }, false],
     ['a file of each host, by a template', { one: { on: all, steps: [{ file: '/{{host.name}}' }] } }, false],
   ])('%s', (_, roles, twice) => {
     let problems: readonly Problem[];
@@ -280,8 +308,16 @@ describe('owners', () => {
 describe('what a check tells', () => {
   it.each<[string, WrittenRole, readonly string[]]>([
     ['nothing, where all is well', {}, []],
-    ['a template that names what is not known', { steps: [{ file: '/a', template: 'a.hbs' }], templates: { 'a.hbs': 'x\n {{typo}}' } }, ['template 2:4']],
-    ['a template that does not parse', { steps: [{ file: '/a', template: 'a.hbs' }], templates: { 'a.hbs': 'x\n{{#if host}}\n' } }, ['template 3:1|template 2:1|template 3:']],
+    [
+      'a template that names what is not known',
+      { steps: [{ file: '/a', template: 'a.hbs' }], templates: { 'a.hbs': 'x\n {{typo}}' } },
+      ['template 2:4'],
+    ],
+    [
+      'a template that does not parse',
+      { steps: [{ file: '/a', template: 'a.hbs' }], templates: { 'a.hbs': 'x\n{{#if host}}\n' } },
+      ['template 3:1|template 2:1|template 3:'],
+    ],
     ['a template that is not there', { steps: [{ file: '/a', template: 'a.hbs' }] }, ['template 6:5']],
     ['a name of a role that is not needed', { steps: [{ file: '/a', content: '{{two.port}}' }] }, ['template 6:5']],
     ['a param of the wrong type', { steps: [{ file: '/a', absent: 'maybe' }] }, ['wrong-type 7:13']],
@@ -292,7 +328,13 @@ describe('what a check tells', () => {
     ['a command without a way to tell that it is done', { steps: [{ command: 'x' }] }, ['missing-key 6:5']],
     [
       'all at once, in steps and health',
-      { steps: [{ file: '/a', content: '{{typo}}' }, { file: '/b', content: '{{oops}}' }], health: [{ run: '{{bad}}' }] },
+      {
+        steps: [
+          { file: '/a', content: '{{typo}}' },
+          { file: '/b', content: '{{oops}}' },
+        ],
+        health: [{ run: '{{bad}}' }],
+      },
       ['template 6:5', 'template 8:5', 'template 11:5'],
     ],
   ])('%s', (_, role, expected) => {
@@ -305,9 +347,10 @@ describe('what a check tells', () => {
 
   it('looks at each kind of host, also at one whose addresses are others', () => {
     const roles = { one: { on: all, steps: [{ file: '/a', content: '{{host.addresses.data}}' }] } };
-    const hosts = '  ctl1: {address: 10.77.0.11, kind: controller, addresses: {data: 192.168.0.1}}\n  cmp1: {address: 10.77.0.21, kind: compute, addresses: {data: 192.168.0.2}}\n';
+    const hosts =
+      '  ctl1: {address: 10.77.0.11, kind: controller, addresses: {data: 192.168.0.1}}\n  cmp1: {address: 10.77.0.21, kind: compute, addresses: {data: 192.168.0.2}}\n';
     expect(complaints(planned(roles, hosts))).toEqual([]);
-    expect(complaints(planned(roles, `${hosts}  cmp2: {address: 10.77.0.22, kind: compute}\n`))).toEqual(['template 8:5']);
+    expect(complaints(planned(roles, `${hosts}  cmp2: {address: 10.77.0.22, kind: compute}\n`))).toEqual(['template 7:5']);
   });
 
   it('looks at one of a fleet, and tells the same problem once', () => {
@@ -357,7 +400,9 @@ describe('what a service watches', () => {
   it('the digest holds no secret and cannot be told without the key', () => {
     const plan = planOf(inventoryOf(small), rolesOf(role()), secretsOf({ 'one.pw': 'canary' }));
     expect(canonical(step(plan, 'ctl1/one/service s').params)).not.toContain('canary');
-    expect(canonical(step(plan, 'ctl1/one/file /b.conf').resource.desired(step(plan, 'ctl1/one/file /b.conf').params))).not.toContain('canary');
+    expect(canonical(step(plan, 'ctl1/one/file /b.conf').resource.desired(step(plan, 'ctl1/one/file /b.conf').params))).not.toContain(
+      'canary',
+    );
   });
 
   it('names the steps and, of merged packages, the differences', () => {
@@ -404,6 +449,17 @@ describe('what a service watches', () => {
     expect(step(plan, 'ctl1/one/service s').watches).toHaveLength(1);
   });
 
+  it('all settings of a watched file are watched', () => {
+    const setting = (key: string, value = '1') => ({ 'ini-setting': '/a.ini', key, value });
+    const of = (...settings: object[]): Plan => planned({ one: { steps: [...settings, { service: 's', watches: ['/a.ini'] }] } });
+    const plan = of(setting('x'), setting('y'));
+    expect(step(plan, 'ctl1/one/service s').watches).toHaveLength(2);
+    const digests = [plan, of(setting('x', '2'), setting('y')), of(setting('x'), setting('y', '2'))].map(
+      (each) => step(each, 'ctl1/one/service s').params['digest'],
+    );
+    expect(new Set(digests).size).toBe(3);
+  });
+
   it('what is not there is a problem with its place and what may be meant', () => {
     const plan = planned({ one: { steps: [{ file: '/a.conf' }, { service: 's', watches: ['/a.conf', '/a.cnf'] }] } });
     const [problem, ...others] = check(plan);
@@ -421,7 +477,11 @@ describe('params of steps', () => {
   it('are rendered, with defaults, and without what has no value', () => {
     const plan = planned({
       one: {
-        params: { servers: { type: 'array', items: { type: 'string' } }, pw: { type: 'string', format: 'secret' }, name: { type: 'string', default: 'n' } },
+        params: {
+          servers: { type: 'array', items: { type: 'string' } },
+          pw: { type: 'string', format: 'secret' },
+          name: { type: 'string', default: 'n' },
+        },
         steps: [
           { file: '/{{name}}', content: '{{name}}: {{pw}}', mode: '0600' },
           { 'time-sync': 'chrony', servers: '{{servers}}' },
@@ -446,7 +506,12 @@ describe('params of steps', () => {
   it('a role sees the params, hosts and address of those it needs, and of no others', () => {
     const plan = planned({
       db: { on: ['compute'], params: { port: { type: 'integer', default: 3306 } } },
-      one: { needs: ['db'], steps: [{ file: '/a', content: '{{db.address}}:{{db.port}} {{#each db.hosts}}{{name}} {{/each}}{{cloud.name}} {{networks.data.cidr}}' }] },
+      one: {
+        needs: ['db'],
+        steps: [
+          { file: '/a', content: '{{db.address}}:{{db.port}} {{#each db.hosts}}{{name}} {{/each}}{{cloud.name}} {{networks.data.cidr}}' },
+        ],
+      },
     });
     expect(step(plan, 'ctl1/one/file /a').params['content']).toBe('10.77.0.21:3306 cmp1 cmp2 lab 192.168.0.0/16');
   });
@@ -465,7 +530,13 @@ describe('params of steps', () => {
 describe('purity', () => {
   const roles = readRoles('roles').roles;
   const text = (plan: Plan): string =>
-    JSON.stringify([...plan.graph.order()].map((id) => [id, needs(plan, id), plan.nodes.get(id)!.kind === 'step' ? step(plan, id).resource.desired(step(plan, id).params) : null]));
+    JSON.stringify(
+      [...plan.graph.order()].map((id) => [
+        id,
+        needs(plan, id),
+        plan.nodes.get(id)!.kind === 'step' ? step(plan, id).resource.desired(step(plan, id).params) : null,
+      ]),
+    );
 
   it('the same input gives the same plan', () => {
     expect(text(planOf(inventoryOf(small), roles))).toBe(text(planOf(inventoryOf(small), readRoles('roles').roles)));
@@ -481,9 +552,13 @@ describe('purity', () => {
 
 describe('fleets', () => {
   it('10,000 hosts are expanded, checked and put in order in a few seconds', { timeout: 90_000 }, () => {
-    const run = spawnSync(process.execPath, ['--max-old-space-size=2048', 'test/plan/fleet.ts', '10000'], { encoding: 'utf8', timeout: 80_000 });
+    const run = spawnSync(process.execPath, ['--max-old-space-size=2048', fileURLToPath(new URL('fleet.ts', import.meta.url)), '10000'], {
+      encoding: 'utf8',
+      timeout: 80_000,
+    });
     expect(`${run.stderr.slice(-300)}${run.status ?? run.signal}`).toBe('0');
-    const told = JSON.parse(run.stdout) as Record<'problems' | 'nodes' | 'ordered' | 'megabytes', number> & Record<'entries' | 'seconds', number[]>;
+    const told = JSON.parse(run.stdout) as Record<'problems' | 'nodes' | 'ordered' | 'megabytes', number> &
+      Record<'entries' | 'seconds', number[]>;
     const [read, expanded, checked, ordered, worked] = told.seconds.map((each) => `${each.toFixed(2)} s`);
     console.info(
       `10,003 hosts, ${told.nodes} nodes, ${told.megabytes} MB: read ${read}, expand ${expanded}, check ${checked}, order ${ordered}, 20 hosts files ${worked}`,

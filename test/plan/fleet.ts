@@ -11,13 +11,18 @@ const lap = <T>(made: T): T => {
 };
 
 const { roles } = readRoles('roles');
-const inventory = lap(inventoryOf(`  ctl[1-3]: {address: 10.0.0.11, kind: controller}\n  cmp[00001-${hosts}]: {address: 10.1.0.1, kind: compute}\n`));
+const inventory = lap(
+  inventoryOf(`  ctl[1-3]: {address: 10.0.0.11, kind: controller}\n  cmp[00001-${hosts}]: {address: 10.1.0.1, kind: compute}\n`),
+);
 const plan = lap(planOf(inventory, roles));
 const problems = lap(check(plan));
 const order = lap(plan.graph.order());
 // What a run asks of a host, for some of them.
 const entries = lap(
-  Array.from({ length: 20 }, (_, i) => step(plan, `cmp${String(i * 400 + 1).padStart(5, '0')}/base/hosts-file`).params['entries'] as unknown[]),
+  Array.from(
+    { length: 20 },
+    (_, i) => step(plan, `cmp${String(i * 400 + 1).padStart(5, '0')}/base/hosts-file`).params['entries'] as unknown[],
+  ),
 );
 
 console.log(

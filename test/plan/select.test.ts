@@ -44,14 +44,17 @@ describe('a selector', () => {
     expect(meant(selector)).toEqual(expected);
   });
 
-  it.each(['host:ctl1', 'role:nova', 'cell:west', 'kind:compute', 'role:web,cmp2'])('%s takes along all that it needs, and no more', (selector) => {
-    const chosen = select(plan, selector);
-    for (const id of chosen) for (const need of plan.graph.needs(id).keys()) expect(chosen.has(need), `${id} needs ${need}`).toBe(true);
-    expect(chosen).toEqual(plan.graph.closure(meant(selector)));
-    expect(chosen.size).toBeLessThan(plan.nodes.size);
-    const part = plan.graph.only(chosen);
-    expect(part.order()).toHaveLength(chosen.size);
-  });
+  it.each(['host:ctl1', 'role:nova', 'cell:west', 'kind:compute', 'role:web,cmp2'])(
+    '%s takes along all that it needs, and no more',
+    (selector) => {
+      const chosen = select(plan, selector);
+      for (const id of chosen) for (const need of plan.graph.needs(id).keys()) expect(chosen.has(need), `${id} needs ${need}`).toBe(true);
+      expect(chosen).toEqual(plan.graph.closure(meant(selector)));
+      expect(chosen.size).toBeLessThan(plan.nodes.size);
+      const part = plan.graph.only(chosen);
+      expect(part.order()).toHaveLength(chosen.size);
+    },
+  );
 
   it('of a compute host goes over to the controller for the database, and leaves its other roles alone', () => {
     const chosen = select(plan, 'host:cmp2');

@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { problemCodes } from '../../src/base/problem-codes.ts';
 import { Invalid, type Problem } from '../../src/base/problem.ts';
 import { Secret } from '../../src/base/secret.ts';
+import { compare } from '../../src/base/state.ts';
 import { gather, isShellStep } from '../../src/engine/look.ts';
 import { readInventory } from '../../src/inventory/read.ts';
 import { check } from '../../src/plan/check.ts';
@@ -69,7 +70,13 @@ function planOf(inventoryFile: string): Plan {
 /** A plan is valid when a run could begin with it: it has an order, and what it asks of its hosts can be written down. */
 function begin(plan: Plan): void {
   plan.graph.order();
-  for (const steps of [...stepsByHost(plan).values()].slice(0, 3)) gather(steps.filter(isShellStep));
+  for (const steps of [...stepsByHost(plan).values()].slice(0, 3)) {
+    gather(steps.filter(isShellStep));
+    for (const { resource, params } of steps) {
+      const change = compare(null, resource.desired(params));
+      if (change && resource.via === 'shell') resource.apply(params, change);
+    }
+  }
 }
 
 interface Case {
@@ -192,6 +199,62 @@ describe('1,000 spoilt inventories and roles', () => {
     );
     if (wrong.length > 0) process.stderr.write(`${wrong.join('\n')}\n`);
     expect(wrong).toEqual([]);
+  });
+
+  // What chance hardly finds.
+  const inventory = 'inventories/lab.yaml';
+  const role = 'roles/kitchen/role.yaml';
+  const hosts = (range: (i: number) => string, count: number) =>
+    Array.from({ length: count }, (_, i) => `  ${range(i)}: { address: 10.77.0.21, kind: compute }`).join('\n');
+  const devices = Array.from({ length: 60_000 }, (_, i) => `/dev/d${i}`).join(', ');
+  const long = 'c'.repeat(20_000);
+  // 255 such ranges would fit into 10.0.0.0/8: 17 million hosts from a text of 12 KB.
+  test('8 ranges of 65,536 hosts each', () => {
+    const ranges = Array.from({ length: 8 }, (_, i) => `  h${i}x[1-65536]: { address: 10.${i % 256}.0.1, kind: compute }`);
+    const { problems } = readInventory(
+      'inventory.yaml',
+      `cloud: { name: lab, release: "2025.1" }\nnetworks: { management: { cidr: 10.0.0.0/8 } }\nhosts:\n${ranges.join('\n')}\n`,
+    );
+    expect(problems.map(({ code }) => code)).toContain('bad-range');
+  });
+
+  test.each<[name: string, file: string, from: string, to: string]>([
+    ['3,000 hosts that are all wrong', inventory, 'hosts:', `hosts:\n${hosts((i) => `h${i}_`, 3000)}`],
+    ['60,000 disks, one of them twice', inventory, 'kind: storage', `kind: storage, disks: [${devices}, /dev/d0]`],
+    ['a long name of a cell, and one like it', inventory, 'hosts:', `cells:\n  ? ${long}\n  : {}\nhosts:\n  x1: { address: 10.77.0.99, kind: compute, cell: ${long.slice(1)}x }`],
+    ['an unknown name in the URL of an API', role, 'url: http://{{host.address}}', 'url: http://{{host.adress}}'],
+    ['a broken template in the URL of an API', role, 'url: http://{{host.address}}', 'url: http://{{host.address'],
+    ['an unknown name in what is watched', role, 'watches: [/srv/kitchen/menu.conf', 'watches: ["{{nobody}}"'],
+    ['an unknown name in the name of a step', role, 'group: kitchen', 'group: "{{nobody}}"'],
+    ['an unknown name as the key of a param', role, '/kitchen: ".*"', '"{{nobody}}": ".*"'],
+    ['a secret in a path', role, 'directory: /srv/kitchen', 'directory: /srv/{{password}}'],
+    ['a secret as an owner', role, 'owner: kitchen:kitchen', 'owner: "{{password}}:kitchen"'],
+    ['a secret as the target of a link', role, 'target: /srv/kitchen/menu.conf', 'target: "{{password}}"'],
+    ['a secret as a package', role, 'package: "{{os.packages}}"', 'package: [less, "{{password}}"]'],
+    ['a secret in a command line', role, 'command: kitchen --cook', 'command: kitchen --cook {{password}}'],
+    ['a secret as the name of a user', role, 'mysql-user: kitchen', 'mysql-user: "{{password}}"'],
+    ['a secret in a description', role, 'description: Meals', 'description: "{{password}}"'],
+    ['a NUL in a path', role, 'directory: /srv/kitchen', 'directory: "/srv/\\0"'],
+    ['a setting of two lines', role, 'value: "{{tea}}"', 'value: "a\\nb"'],
+    ['a setting with a blank before it', role, 'value: "{{tea}}"', 'value: " a"'],
+    ['a group printed as text', role, 'target: /srv/kitchen/menu.conf', 'target: "/srv/{{host}}"'],
+    ['everything printed as text', role, 'target: /srv/kitchen/menu.conf', 'target: "/srv/{{this}}{{@root}}"'],
+    ['a list of groups printed as text', role, 'target: /srv/kitchen/menu.conf', 'target: "/srv/{{hosts}}"'],
+    ['a needed role that needs it', role, 'needs: [base, mariadb]', 'needs: [kitchen]'],
+    ['a schema that is a list', 'roles/kitchen/params.schema.json', '"type": "object"', '"type": "object", "properties": ['],
+    ['a param that is no schema', 'roles/kitchen/params.schema.json', '{ "type": "integer", "default": 8080, "description": "TCP port." }', 'null'],
+    ['an unknown type of a param', 'roles/kitchen/params.schema.json', '"integer"', '"int"'],
+    ['a pattern that is none', 'roles/kitchen/params.schema.json', '"type": "string", "enum"', '"type": "string", "pattern": "(", "enum"'],
+    ['a default that its own schema refuses', 'roles/kitchen/params.schema.json', '"default": 8080', '"default": "many"'],
+  ])('%s', (_name, file, from, to) => {
+    const original = readFileSync(join(home, file));
+    const text = Buffer.from(original.toString().replace(from, () => to));
+    expect(text.equals(original)).toBe(false);
+    const each: Case = { number: -1, file: join(home, file), did: [], inventory: join(home, inventory), text, original };
+    const { outcome, seconds } = run(each);
+    if ('crash' in outcome) throw outcome.crash;
+    expect('valid' in outcome ? 'valid' : outcome.problems.slice(0, 50).flatMap((problem) => complaints(problem, each))).toEqual([]);
+    expect(seconds).toBeLessThan(1);
   });
 
   test('reach most of what can be wrong', () => {

@@ -4,6 +4,9 @@ import type { Event } from '../../src/base/event.ts';
 import { ndjson, plain, terminal } from '../../src/report/report.ts';
 import { conf, run, said, service, updated } from './events.ts';
 
+// Real processes on two cores that others work on too.
+vi.setConfig({ testTimeout: 30_000 });
+
 function inOrder(text: string, parts: readonly string[]): void {
   let from = 0;
   for (const part of parts) {
@@ -95,7 +98,10 @@ ${script}`;
   it.each([
     ['at once', `for (const event of run) reporter.tell(event); await reporter.end();`],
     ['slowly', `for (const event of run) { reporter.tell(event); await new Promise((go) => setTimeout(go, 5)); } await reporter.end();`],
-    ['with a question', `for (const event of run) { reporter.tell(event); if (event.type === 'told') await reporter.settle(); } await reporter.end();`],
+    [
+      'with a question',
+      `for (const event of run) { reporter.tell(event); if (event.type === 'told') await reporter.settle(); } await reporter.end();`,
+    ],
   ])('everything is told in the end, in order, %s', (_, script) => {
     const { status, out, err } = drive(script);
     expect(err).not.toMatch(/\n\s+at |Error/);
@@ -106,7 +112,9 @@ ${script}`;
   });
 
   it('all changes are on the screen before anybody is asked', () => {
-    const { out } = drive(`for (const event of run.slice(0, 12)) reporter.tell(event); await reporter.settle(); process.stdout.write('ASKED\\n'); await reporter.end();`);
+    const { out } = drive(
+      `for (const event of run.slice(0, 12)) reporter.tell(event); await reporter.settle(); process.stdout.write('ASKED\\n'); await reporter.end();`,
+    );
     inOrder(out, [...said.slice(0, 11), 'ASKED']);
   });
 
@@ -119,12 +127,28 @@ await reporter.end();`);
   });
 
   it.each([
-    ['the first step fails at once', `${start} reporter.tell({ type: 'step-failed', ...conf, message: 'no', seconds: 0 }); reporter.tell(summary); await reporter.end();`, ['✗ ctl1 web: file /etc/web.conf: no', '5 ok']],
+    [
+      'the first step fails at once',
+      `${start} reporter.tell({ type: 'step-failed', ...conf, message: 'no', seconds: 0 }); reporter.tell(summary); await reporter.end();`,
+      ['✗ ctl1 web: file /etc/web.conf: no', '5 ok'],
+    ],
     ['a run without a summary', `${start} await reporter.end();`, ['3 changes']],
-    ['a run that ends while it looks', `for (const event of run.slice(0, 5)) reporter.tell(event); await reporter.end();`, ['✗ cmp2 does not answer']],
+    [
+      'a run that ends while it looks',
+      `for (const event of run.slice(0, 5)) reporter.tell(event); await reporter.end();`,
+      ['✗ cmp2 does not answer'],
+    ],
     ['nothing at all', `await reporter.settle(); await reporter.end();`, []],
-    ['nothing to change', `reporter.tell(run[0]); reporter.tell({ type: 'told', changes: 0, unknown: 0, hosts: 3 }); reporter.tell({ type: 'walk-start' }); reporter.tell({ type: 'critical-path', steps: [] }); reporter.tell(summary); await reporter.end();`, ['Nothing to change on 3 hosts.', '5 ok']],
-    ['a check of health alone', `reporter.tell(run[0]); reporter.tell({ type: 'health-ok', host: 'cmp1', role: 'base', checks: [], seconds: 0 }); reporter.tell(summary); await reporter.end();`, ['✓ cmp1 base is healthy', '5 ok']],
+    [
+      'nothing to change',
+      `reporter.tell(run[0]); reporter.tell({ type: 'told', changes: 0, unknown: 0, hosts: 3 }); reporter.tell({ type: 'walk-start' }); reporter.tell({ type: 'critical-path', steps: [] }); reporter.tell(summary); await reporter.end();`,
+      ['Nothing to change on 3 hosts.', '5 ok'],
+    ],
+    [
+      'a check of health alone',
+      `reporter.tell(run[0]); reporter.tell({ type: 'health-ok', host: 'cmp1', role: 'base', checks: [], seconds: 0 }); reporter.tell(summary); await reporter.end();`,
+      ['✓ cmp1 base is healthy', '5 ok'],
+    ],
     ['end twice', `for (const event of run) reporter.tell(event); await reporter.end(); await reporter.end();`, ['5 ok']],
   ])('%s', (_, script, parts) => {
     const { status, out, err } = drive(script);

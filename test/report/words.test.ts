@@ -29,10 +29,22 @@ describe('events as people read them', () => {
     ],
     [{ type: 'step-failed', ...service, message: 'no', output: [''], seconds: 3 }, '✗ ctl1 web: service web: no (3.0 s)'],
     [{ type: 'step-blocked', ...service, by: 'x is unreachable' }, '■ ctl1 web: service web blocked by x is unreachable'],
-    [{ type: 'health-ok', host: 'h', role: 'r', checks: ['port 80', 'run true'], seconds: 1 }, '✓ h r is healthy (port 80, run true; 1.0 s)'],
+    [
+      { type: 'health-ok', host: 'h', role: 'r', checks: ['port 80', 'run true'], seconds: 1 },
+      '✓ h r is healthy (port 80, run true; 1.0 s)',
+    ],
     [{ type: 'health-ok', host: 'h', role: 'r', checks: [], seconds: 1 }, '✓ h r is healthy'],
     [{ type: 'critical-path', steps: [] }, undefined],
-    [{ type: 'critical-path', steps: [{ step: 'a', seconds: 1 }, { step: 'b', seconds: 2 }] }, 'The longest chain took 3.0 s: b 2.0 s, a 1.0 s'],
+    [
+      {
+        type: 'critical-path',
+        steps: [
+          { step: 'a', seconds: 1 },
+          { step: 'b', seconds: 2 },
+        ],
+      },
+      'The longest chain took 3.0 s: b 2.0 s, a 1.0 s',
+    ],
   ])('%#', (event, text) => {
     expect(eventText(event, none)?.trimEnd()).toBe(text);
   });
@@ -42,14 +54,23 @@ describe('events as people read them', () => {
     [{ action: 'remove', differences: [] }, '- web: file /etc/web.conf'],
     [{ action: 'update', differences: [{ key: 'mode', before: '600', after: '644' }] }, '~ web: file /etc/web.conf  mode: 600 → 644'],
     [
-      { action: 'update', differences: [{ key: 'a', before: null, after: ['x'] }, { key: 'b', before: true, after: 5 }] },
+      {
+        action: 'update',
+        differences: [
+          { key: 'a', before: null, after: ['x'] },
+          { key: 'b', before: true, after: 5 },
+        ],
+      },
       '~ web: file /etc/web.conf  a: none → ["x"], b: true → 5',
     ],
     [
       { action: 'update', differences: [{ key: 'sha256', before: 'a'.repeat(64), after: 'b'.repeat(64) }] },
       '~ web: file /etc/web.conf  sha256: aaaaaaaa → bbbbbbbb',
     ],
-    [{ action: 'update', differences: [{ key: 'a', before: 'x'.repeat(61), after: 'y' }] }, `~ web: file /etc/web.conf  a: ${'x'.repeat(59)}… → y`],
+    [
+      { action: 'update', differences: [{ key: 'a', before: 'x'.repeat(61), after: 'y' }] },
+      `~ web: file /etc/web.conf  a: ${'x'.repeat(59)}… → y`,
+    ],
     [updated, '~ web: file /etc/web.conf  mode: 600 → 644\n      @@ -1,2 +1,2 @@\n       same\n      -old\n      +new'],
     [{ action: 'update', differences: [], reasons: ['/a'] }, '~ web: file /etc/web.conf  restart: /a changes'],
     [{ action: 'update', differences: [], reasons: ['/a', '/b'] }, '~ web: file /etc/web.conf  restart: /a, /b change'],
@@ -62,8 +83,8 @@ describe('events as people read them', () => {
     [{ code: 'usage', message: 'No.' }, 'error No. [usage]'],
     [{ code: 'usage', message: 'No.', hint: 'Do.' }, 'error No. [usage]\n  hint Do.'],
     [
-      { code: 'x', message: 'No.', place: { file: 'a.yaml', line: 3, column: 7, frame: '3 | a\n  | ^' }, hint: 'Do.' },
-      'a.yaml:3:7: error No. [x]\n  3 | a\n    | ^\n  hint Do.',
+      { code: 'usage', message: 'No.', place: { file: 'a.yaml', line: 3, column: 7, frame: '3 | a\n  | ^' }, hint: 'Do.' },
+      'a.yaml:3:7: error No. [usage]\n  3 | a\n    | ^\n  hint Do.',
     ],
   ])('a problem %#', (problem, text) => {
     expect(problemText(problem, none)).toBe(text);
@@ -75,6 +96,7 @@ describe('the summary', () => {
 
   it.each<[string, Partial<Summary>, string, string]>([
     ['all is well', {}, 'apply', '5 ok, 0 changed, 0 failed in 5.0 s, 6 hosts, 1 round trips a host'],
+    ['looking alone', {}, 'plan', 'looked in 5.0 s, 6 hosts, 1 round trips a host'],
     ['no host', { hosts: 0, roundTrips: 0 }, 'apply', '5 ok, 0 changed, 0 failed in 5.0 s, 0 hosts, 0 round trips a host'],
     [
       'failed',
@@ -86,7 +108,7 @@ describe('the summary', () => {
     [
       'unreachable',
       { unreachable: 2 },
-      'plan',
+      'apply',
       '5 ok, 0 changed, 0 failed, 2 hosts unreachable in 5.0 s, 6 hosts, 1 round trips a host\nRun it again when the hosts that did not answer are back.',
     ],
     [
@@ -116,7 +138,7 @@ describe('colours', () => {
     const c = colors(enabled);
     return [
       ...run.map((event) => (event.type === 'summary' ? summaryText(event, 'apply', c) : (eventText(event, c) ?? ''))),
-      problemText({ code: 'x', message: 'm', place: { file: 'f', line: 1, column: 1, frame: 'a' }, hint: 'h' }, c),
+      problemText({ code: 'usage', message: 'm', place: { file: 'f', line: 1, column: 1, frame: 'a' }, hint: 'h' }, c),
     ].join('\n');
   };
 

@@ -1,4 +1,4 @@
-import { readdirSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import { readRoles } from '../../src/roles/role.ts';
 import { TemplateError } from '../../src/roles/template.ts';
@@ -30,7 +30,7 @@ describe('the roles that come with Cellwise', () => {
 });
 
 function source(role: string, template: string): string {
-  return process.getBuiltinModule('node:fs').readFileSync(`roles/${role}/templates/${template}`, 'utf8');
+  return readFileSync(`roles/${role}/templates/${template}`, 'utf8');
 }
 
 describe('reading a role', () => {
@@ -75,7 +75,16 @@ health:
       os: {},
       params: { extra: { type: 'boolean', default: true } },
       steps: [
-        { type: 'file', name: '/a', params: { mode: '0600' }, template: 'a.hbs', once: false, when: 'extra', watches: [], path: ['steps', 0] },
+        {
+          type: 'file',
+          name: '/a',
+          params: { mode: '0600' },
+          template: 'a.hbs',
+          once: false,
+          when: 'extra',
+          watches: [],
+          path: ['steps', 0],
+        },
         { type: 'service', name: 'a', params: {}, once: true, when: { level: 2 }, watches: ['/a'], path: ['steps', 1] },
       ],
       health: [
@@ -118,19 +127,56 @@ describe('roles that are broken', () => {
   const good = 'role: one\nsummary: A role.\non: [controller]\n';
 
   it.each<[string, Readonly<Record<string, WrittenRole>>, readonly string[], hint?: string]>([
-    ['an unknown step type', { one: { yaml: `${good}steps:\n  - fil: /a\n` } }, ['one/role.yaml:5:5 unknown-step-type'], 'Did you mean "file"?'],
-    ['a step that begins with a reserved word', { one: { yaml: `${good}steps:\n  - once: true\n    file: /a\n` } }, ['one/role.yaml:5:5 unknown-step-type']],
-    ['an unknown check', { one: { yaml: `${good}steps:\n  - directory: /a\nhealth:\n  - htp: x\n` } }, ['one/role.yaml:7:5 unknown-step-type'], 'Did you mean "http"?'],
+    [
+      'an unknown step type',
+      { one: { yaml: `${good}steps:\n  - fil: /a\n` } },
+      ['one/role.yaml:5:5 unknown-step-type'],
+      'Did you mean "file"?',
+    ],
+    [
+      'a step that begins with a reserved word',
+      { one: { yaml: `${good}steps:\n  - once: true\n    file: /a\n` } },
+      ['one/role.yaml:5:5 unknown-step-type'],
+    ],
+    [
+      'an unknown check',
+      { one: { yaml: `${good}steps:\n  - directory: /a\nhealth:\n  - htp: x\n` } },
+      ['one/role.yaml:7:5 unknown-step-type'],
+      'Did you mean "http"?',
+    ],
     ['a prototype name as a type', { one: { yaml: `${good}steps:\n  - constructor: /a\n` } }, ['one/role.yaml:5:5 unknown-step-type']],
-    ['an unknown key', { one: { yaml: `${good}step:\n  - directory: /a\n` } }, ['one/role.yaml:1:1 missing-key', 'one/role.yaml:4:1 unknown-key'], 'Did you mean "steps"?'],
-    ['an unknown kind', { one: { yaml: 'role: one\nsummary: A role.\non: [controler]\nsteps:\n  - directory: /a\n' } }, ['one/role.yaml:3:6 bad-value'], 'Did you mean "controller"?'],
-    ['an unknown need', { one: { yaml: `${good}needs: [twoo]\nsteps:\n  - directory: /a\n` }, two: {} }, ['one/role.yaml:4:9 unknown-role'], 'Did you mean "two"?'],
-    ['a name that is not the directory’s', { one: { yaml: `role: two\nsummary: A role.\non: [controller]\nsteps:\n  - directory: /a\n` } }, ['one/role.yaml:1:7 role-name']],
+    [
+      'an unknown key',
+      { one: { yaml: `${good}step:\n  - directory: /a\n` } },
+      ['one/role.yaml:1:1 missing-key', 'one/role.yaml:4:1 unknown-key'],
+      'Did you mean "steps"?',
+    ],
+    [
+      'an unknown kind',
+      { one: { yaml: 'role: one\nsummary: A role.\non: [controler]\nsteps:\n  - directory: /a\n' } },
+      ['one/role.yaml:3:6 bad-value'],
+      'Did you mean "controller"?',
+    ],
+    [
+      'an unknown need',
+      { one: { yaml: `${good}needs: [twoo]\nsteps:\n  - directory: /a\n` }, two: {} },
+      ['one/role.yaml:4:9 unknown-role'],
+      'Did you mean "two"?',
+    ],
+    [
+      'a name that is not the directory’s',
+      { one: { yaml: `role: two\nsummary: A role.\non: [controller]\nsteps:\n  - directory: /a\n` } },
+      ['one/role.yaml:1:7 role-name'],
+    ],
     ['a missing summary', { one: { yaml: 'role: one\non: [controller]\nsteps:\n  - directory: /a\n' } }, ['one/role.yaml:1:1 missing-key']],
     ['no steps', { one: { yaml: `${good}steps: []\n` } }, ['one/role.yaml:4:8 wrong-type|bad-value']],
     ['a step that is a text', { one: { yaml: `${good}steps:\n  - file\n` } }, ['one/role.yaml:5:5 wrong-type']],
     ['an empty step', { one: { yaml: `${good}steps:\n  - {}\n` } }, ['one/role.yaml:5:5 wrong-type|bad-value']],
-    ['a time without its unit', { one: { yaml: `${good}steps:\n  - directory: /a\nhealth:\n  - port: 1\n    within: 60\n` } }, ['one/role.yaml:8:13 wrong-type']],
+    [
+      'a time without its unit',
+      { one: { yaml: `${good}steps:\n  - directory: /a\nhealth:\n  - port: 1\n    within: 60\n` } },
+      ['one/role.yaml:8:13 wrong-type'],
+    ],
     ['a syntax error', { one: { yaml: `${good}steps:\n  - file: "/a\n` } }, ['one/role.yaml:* yaml-syntax']],
     ['a tab', { one: { yaml: `${good}steps:\n\t- file: /a\n` } }, ['one/role.yaml:5:1 yaml-tab']],
     ['a key twice', { one: { yaml: `${good}on: [compute]\nsteps:\n  - directory: /a\n` } }, ['one/role.yaml:4:1 yaml-duplicate-key']],
@@ -148,14 +194,25 @@ describe('roles that are broken', () => {
         'two/role.yaml:1:1 missing-key',
       ],
     ],
-    ['a need that is broken itself is told of once', { one: { needs: ['two'] }, two: { yaml: 'role: two\nsummary: x\non: [controller]\nsteps:\n  - fil: /a\n' } }, ['two/role.yaml:5:5 unknown-step-type']],
+    [
+      'a need that is broken itself is told of once',
+      { one: { needs: ['two'] }, two: { yaml: 'role: two\nsummary: x\non: [controller]\nsteps:\n  - fil: /a\n' } },
+      ['two/role.yaml:5:5 unknown-step-type'],
+    ],
   ])('%s', (_, roles, expected, hint) => {
     const directory = writeRoles(roles);
     const { problems } = readRoles(directory);
     const told = problems.map(({ code, place }) => `${place!.file.slice(directory.length + 1)}:${place!.line}:${place!.column} ${code}`);
     expect(told).toHaveLength(expected.length);
     expected.forEach((each, i) => {
-      expect(told[i]).toMatch(new RegExp(`^${each.replace(/ (.*)$/, ' ($1)').replace('*', String.raw`\d+:\d+`).replaceAll('.', String.raw`\.`)}$`));
+      expect(told[i]).toMatch(
+        new RegExp(
+          `^${each
+            .replace(/ (.*)$/, ' ($1)')
+            .replace('*', String.raw`\d+:\d+`)
+            .replaceAll('.', String.raw`\.`)}$`,
+        ),
+      );
     });
     for (const problem of problems) expect(problem.place!.frame ?? '').not.toBe(undefined);
     if (hint !== undefined) expect(problems.map((problem) => problem.hint)).toContain(hint);

@@ -208,6 +208,14 @@ describe('mask', () => {
     expect(store.mask(more.join(','))).toBe(more.map((_, i) => `‹secret s${i}›`).join(','));
   });
 
+  it('knows each line of a secret that has several: output is told line by line', async () => {
+    const store = await openSecrets(files());
+    const lines = ['-----BEGIN PRIVATE KEY-----', 'bGluZSBvbmUgb2YgdGhl', 'a2V5IGlzIGhlcmU=', '-----END PRIVATE KEY-----'];
+    store.set('tls.key', lines.join('\n'));
+    expect(store.mask(`got ${lines.join('\n')}!`)).toBe('got ‹secret tls.key›!');
+    for (const line of lines) expect(store.mask(`  ${line}\r`)).not.toContain(line);
+  });
+
   it('leaves nothing of a secret in any text around it', async () => {
     const store = await openSecrets(files());
     const value = store.get('db').reveal();
