@@ -3,6 +3,7 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, wri
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { describe, expect, it, vi } from 'vitest';
 import { generatedFiles } from '../../src/cli/generate.ts';
 import { newDirectory } from '../roles/directories.ts';
@@ -533,11 +534,15 @@ describe('hosts that nobody can reach', () => {
 
 describe.skipIf(spawnSync('script', ['--version']).error)('on a terminal', () => {
   /** The same in a pseudo-terminal, whose end is that of the command. */
-  const onTerminal = (words: readonly string[], env: Readonly<Record<string, string>> = {}): { code: number | null; screen: string } => {
-    const line = [process.execPath, 'src/cli/main.ts', ...words].join(' ');
+  const onTerminal = (
+    words: readonly string[],
+    env: Readonly<Record<string, string>> = {},
+    main = 'src/cli/main.ts',
+  ): { code: number | null; screen: string } => {
+    const line = [process.execPath, main, ...words].join(' ');
     const { status, stdout } = spawnSync('script', ['-qec', line, '/dev/null'], {
       encoding: 'utf8',
-      timeout: 30_000,
+      timeout: 20_000,
       env: { ...process.env, NO_COLOR: '', ...env },
     });
     return { code: status, screen: stdout };
@@ -553,6 +558,14 @@ describe.skipIf(spawnSync('script', ['--version']).error)('on a terminal', () =>
     expect(screen).toContain('1 host unreachable');
     // The cursor is shown again.
     expect(screen.lastIndexOf('\x1b[?25h')).toBeGreaterThan(screen.lastIndexOf('\x1b[?25l'));
+  });
+
+  it('a host that somebody else has locked ends the run, whatever is being drawn', () => {
+    const locked = fileURLToPath(new URL('locked.ts', import.meta.url));
+    const { code, screen } = onTerminal(['apply', '--yes', '--only', 'memcached', '-i', inventory(nobody())], {}, locked);
+    expect(screen).toContain('ctl1 is locked by ann@desk');
+    expect(screen).not.toContain('ctl1 refuses');
+    expect(code).toBe(5);
   });
 
   it('NO_COLOR leaves colours out', () => {

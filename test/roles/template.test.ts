@@ -15,6 +15,8 @@ const context = {
   none: [],
   pw,
   pws: [pw, 'plain'],
+  nested: { pw },
+  deepest: { pw: [pw] },
   host: { name: 'h', address: '10.0.0.1', disks: ['/dev/sdb'], deep: { er: { text: 'down' } } },
   hosts: [
     { name: 'a', address: '10.0.0.1' },
@@ -96,6 +98,8 @@ describe('secrets stay secrets', () => {
     ['{{json pw}}', JSON.stringify(canary), '"‹secret db›"'],
     ['{{join pws ","}}', `${canary},plain`, '‹secret db›,plain'],
     ['{{#each pws}}{{this}};{{/each}}', `${canary};plain;`, '‹secret db›;plain;'],
+    ['{{#each nested}}{{@key}}={{this}};{{/each}}', `pw=${canary};`, 'pw=‹secret db›;'],
+    ['{{#each nested}}{{join (lookup @root.deepest @key) ","}}{{/each}}', canary, '‹secret db›'],
     ['{{#if pw}}x{{/if}}{{pw}}', `x${canary}`, 'x‹secret db›'],
     ['mysql://u:{{url pw}}@h', `mysql://u:${encodeURIComponent(canary)}@h`, 'mysql://u:‹secret db›@h'],
   ])('%j', (source, real, forPeople) => {
@@ -229,6 +233,7 @@ describe('templates that cannot be meant', () => {
     ['{{join hosts ","}}', /group of names/],
     ['{{#each hosts}}{{this}}{{/each}}', /group of names/],
     ['{{url host}}', /group of names/],
+    ['{{#each host}}{{this}}{{/each}}', /group of names/],
     ['{{#if name}}', /Parse error/],
     ['{{name', /Parse error/],
     ['{{/if}}', /Parse error|doesn't match|EOF/],
