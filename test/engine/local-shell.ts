@@ -1,18 +1,15 @@
 // Hosts that are this machine: a Shell whose commands run here by `sh`, with what can happen to a host to be switched on.
 import { spawn } from 'node:child_process';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { rmSync, writeFileSync } from 'node:fs';
 import { connect } from 'node:net';
-import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { Duplex } from 'node:stream';
 import type { Command, Output } from '../../src/base/command.ts';
 import { reveal } from '../../src/base/secret.ts';
 import { Unreachable, type Holder, type HostFacts, type Shell } from '../../src/base/shell.ts';
+import { newDirectory } from '../roles/directories.ts';
 
-const scratch = mkdtempSync(join(tmpdir(), 'cellwise-shell-'));
-process.on('exit', () => {
-  rmSync(scratch, { recursive: true, force: true });
-});
+const scratch = newDirectory();
 let scripts = 0;
 
 /** Runs a command here, as a host's shell would: the script from a file, the input by standard input, a group to end. */

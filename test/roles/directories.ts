@@ -5,9 +5,12 @@ import { dirname, join } from 'node:path';
 import { stringify } from 'yaml';
 
 const directories: string[] = [];
-process.on('exit', () => {
-  for (const directory of directories) rmSync(directory, { recursive: true, force: true });
-});
+function clean(): void {
+  for (const directory of directories.splice(0)) rmSync(directory, { recursive: true, force: true });
+}
+// Vitest ends its workers without a word; processes that tests start end by themselves.
+if ('__vitest_worker__' in globalThis) (await import('vitest')).afterAll(clean);
+else process.on('exit', clean);
 
 export function newDirectory(): string {
   const directory = mkdtempSync(join(tmpdir(), 'cellwise-test-'));
