@@ -7,7 +7,7 @@ import * as engine from '../engine/run.ts';
 import { partOf } from './cloud.ts';
 import { exitOf } from './exit.ts';
 import type { Options } from './options.ts';
-import { masked, openSession, type Session } from './session.ts';
+import { masked, inSession, type Session } from './session.ts';
 
 export async function apply([planFile]: readonly string[], options: Options): Promise<number> {
   if (!options.yes && !process.stdin.isTTY) {
@@ -15,7 +15,10 @@ export async function apply([planFile]: readonly string[], options: Options): Pr
       { code: 'cannot-ask', message: 'Nobody can be asked: standard input is no terminal', hint: 'Say --yes to apply without a question.' },
     ]);
   }
-  const whole = await openSession(options, 'apply');
+  return inSession(options, 'apply', (session) => applyIn(session, planFile, options));
+}
+
+async function applyIn(whole: Session, planFile: string | undefined, options: Options): Promise<number> {
   const saved = planFile === undefined ? undefined : readPlan(planFile, whole.plan);
   const session = saved ? asSaved(whole, saved.only ?? undefined, options.only) : whole;
   const journal = lateJournal(session);
@@ -32,7 +35,6 @@ export async function apply([planFile]: readonly string[], options: Options): Pr
     });
     journal.record(summary);
     session.emit(summary);
-    await session.output.end();
     return exitOf(summary, session.drain);
   } finally {
     journal.close();

@@ -3,17 +3,18 @@ import * as engine from '../engine/run.ts';
 import { exitOf, exits } from './exit.ts';
 import type { Options } from './options.ts';
 import { say } from './output.ts';
-import { openSession } from './session.ts';
+import { inSession } from './session.ts';
 
 export async function plan(_args: readonly string[], options: Options): Promise<number> {
-  const session = await openSession(options, 'plan');
-  const { told, summary } = await engine.plan(session);
-  session.emit(summary);
-  await session.output.end();
-  if (options.out !== undefined) {
-    savePlan(options.out, session.plan, told, options.only);
-    say(options, `Saved. Apply exactly this by: cellwise apply ${options.out} -i ${options.inventory}`);
-  }
-  const exit = exitOf(summary, session.drain);
-  return exit === exits.done && options.detailedExitcode && told.pending > 0 ? exits.pending : exit;
+  return inSession(options, 'plan', async (session) => {
+    const { told, summary } = await engine.plan(session);
+    session.emit(summary);
+    await session.output.end();
+    if (options.out !== undefined) {
+      savePlan(options.out, session.plan, told, options.only);
+      say(options, `Saved. Apply exactly this by: cellwise apply ${options.out} -i ${options.inventory}`);
+    }
+    const exit = exitOf(summary, session.drain);
+    return exit === exits.done && options.detailedExitcode && told.pending > 0 ? exits.pending : exit;
+  });
 }

@@ -138,11 +138,12 @@ const entries: readonly Entry[] = [
 
 /** Runs the command line and sets the process's exit code. */
 export async function main(argv: readonly string[]): Promise<void> {
-  // Whoever reads may stop before the end, e.g. `head`: that is no failure.
-  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-    if (error.code === 'EPIPE') process.exit(exits.done);
-    throw error;
-  });
+  // Whoever reads may stop before the end, e.g. `head`: that is no failure, and no reason to leave a run half done.
+  for (const stream of [process.stdout, process.stderr]) {
+    stream.on('error', (error: NodeJS.ErrnoException) => {
+      if (error.code !== 'EPIPE') throw error;
+    });
+  }
   const program = build();
   try {
     await program.parseAsync(argv);

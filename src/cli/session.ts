@@ -20,8 +20,18 @@ export interface Session extends RunOptions {
   readonly holder: Holder;
 }
 
+/** Works in a session. Whatever happens, its rows on a terminal are closed: one that is open keeps the process alive. */
+export async function inSession(options: Options, command: string, work: (session: Session) => Promise<number>): Promise<number> {
+  const session = await openSession(options, command);
+  try {
+    return await work(session);
+  } finally {
+    await session.output.end();
+  }
+}
+
 /** Reads the cloud, opens its secrets, and readies what reaches its hosts. Throws Invalid. */
-export async function openSession(options: Options, command: string): Promise<Session> {
+async function openSession(options: Options, command: string): Promise<Session> {
   const cloud = readCloud(options.inventory);
   const places = placesOf(options.inventory);
   const secrets = await openSecrets(places.secrets);

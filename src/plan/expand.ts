@@ -209,7 +209,9 @@ class Build {
     return written.watches.flatMap((wanted, i) => {
       const name = String(evaluate(wanted, this.at(placement, host).context));
       const watched = steps.filter((step) => step.names.some((each) => bare(step, each) === name));
-      if (watched.length > 0) return watched.map((declared) => this.#watch(name, declared, host));
+      // A name means one type: `keystone` is the package, and not the database that is called so too.
+      const meant = watched.filter((step) => step.stepType === watched[0]!.stepType);
+      if (meant.length > 0) return meant.map((declared) => this.#watch(name, declared, host));
       // A step that `when` leaves out is there for other hosts: nothing to watch here.
       if (placement.role.steps.slice(0, own).some((step) => [step.name].flat().includes(wanted))) return [];
       const near = nearest(

@@ -88,6 +88,8 @@ function list(value: unknown): readonly unknown[] {
   return value;
 }
 
+const each = Handlebars.helpers['each'] as (this: unknown, value: unknown, options: unknown) => unknown;
+
 const helpers = {
   // A text as part of a URL, e.g. a password in a database URL.
   url: (value: unknown) => changed(value, encodeURIComponent),
@@ -98,9 +100,21 @@ const helpers = {
   json: (value: unknown) =>
     changed(JSON.stringify(deep(value)), (part) => part).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(inJson))),
   lookup: (parent: unknown, name: unknown) => seen(member(parent, String(name))),
+  // The items of a group, as those of a list are: Handlebars gives them out as they stand, and a secret would print its name.
+  each(this: unknown, value: unknown, options: unknown): unknown {
+    return each.call(
+      this,
+      isGroup(value) ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, seen(part)])) : value,
+      options,
+    );
+  },
   // Not for authors: every name in a template is looked up by this, see StrictCompiler.
   cellwiseMember: (parent: unknown, name: string) => seen(member(parent, name)),
 };
+
+function isGroup(value: unknown): value is Context {
+  return value !== null && typeof value === 'object' && !Array.isArray(value) && !(value instanceof Secret);
+}
 
 /** A value with marks for all the secrets in it, as plain data. */
 function deep(value: unknown): unknown {

@@ -78,7 +78,22 @@ async function applyWith(bad: Behaviour): Promise<Ran> {
   const servers = { bad: await startServer(bad), good1: await startServer(), good2: await startServer() };
   const open: Open = async (host, ask) => {
     const { target } = servers[host as keyof typeof servers];
-    return onTest(await connect({ ...target, name: host }, { ...limits, base: newBase(), ...(ask ? { early: (shell) => ask(early(shell)) } : {}) }));
+    return onTest(
+      await connect(
+        { ...target, name: host },
+        {
+          ...limits,
+          base: newBase(),
+          ...(ask
+            ? {
+                early: (shell) => {
+                  ask(early(shell));
+                },
+              }
+            : {}),
+        },
+      ),
+    );
   };
   const events: Event[] = [];
   const [at, before] = [performance.now(), process.memoryUsage().rss];
@@ -96,11 +111,15 @@ async function applyWith(bad: Behaviour): Promise<Ran> {
       journal: { record: () => undefined, close: () => undefined },
       confirm: () => Promise.resolve(true),
     });
-    const made = (host: string, file: string) => (existsSync(`${top}-${host}/${file}`) ? readFileSync(`${top}-${host}/${file}`, 'utf8') : undefined);
+    const made = (host: string, file: string) =>
+      existsSync(`${top}-${host}/${file}`) ? readFileSync(`${top}-${host}/${file}`, 'utf8') : undefined;
     return { summary, events, seconds: (performance.now() - at) / 1000, grown: megabytes(most - before), made };
   } finally {
     clearInterval(watch);
-    if (process.env['CELLWISE_EVENTS']) process.stderr.write(`${events.map((event) => JSON.stringify(event).slice(0, 400)).join('\n')}\n${(performance.now() - at) / 1000} s, ${megabytes(most - before)} MB\n`);
+    if (process.env['CELLWISE_EVENTS'])
+      process.stderr.write(
+        `${events.map((event) => JSON.stringify(event).slice(0, 400)).join('\n')}\n${(performance.now() - at) / 1000} s, ${megabytes(most - before)} MB\n`,
+      );
     for (const server of Object.values(servers)) server.close();
   }
 }
@@ -121,7 +140,11 @@ function meddling(when: Sent, act: Act, turns = false): Behaviour {
       const child = spawn('/bin/sh', ['-c', command], { stdio: ['pipe', 'pipe', 'ignore'] });
       let [nonce, turned] = ['', false];
       for (const end of [child.stdin, child.stdout]) end.on('error', () => undefined);
-      const greeted = new Promise<void>((resolve) => child.stdout.once('data', () => { resolve(); }));
+      const greeted = new Promise<void>((resolve) =>
+        child.stdout.once('data', () => {
+          resolve();
+        }),
+      );
       child.stdout.on('data', (chunk: Buffer) => turned || stream.write(chunk));
       const take = cutter(Number(/head -c (\d+)/.exec(command)![1]), (frame) => {
         if (turned) return;
@@ -198,17 +221,51 @@ const stuffed =
 const before: readonly [name: string, behaviour: Behaviour, reason: string][] = [
   ['closes its shell at once', { exec: (stream) => (stream.exit(1), stream.end()) }, 'no-shell'],
   ['has a banner of 1 MB', { banner: 'b'.repeat(1_000_000) }, 'protocol'],
-  ['says a gigabyte before its shell', { exec: (stream) => { flood(stream, mega('g'), gigabyte); } }, 'protocol'],
-  ['says a gigabyte of errors before its shell', { exec: (stream) => { flood(stream.stderr as unknown as ServerChannel, mega('e'), gigabyte); } }, 'timeout'],
+  [
+    'says a gigabyte before its shell',
+    {
+      exec: (stream) => {
+        flood(stream, mega('g'), gigabyte);
+      },
+    },
+    'protocol',
+  ],
+  [
+    'says a gigabyte of errors before its shell',
+    {
+      exec: (stream) => {
+        flood(stream.stderr as unknown as ServerChannel, mega('e'), gigabyte);
+      },
+    },
+    'timeout',
+  ],
   ['never opens a shell', { exec: () => undefined }, 'timeout'],
 ];
 const looking: readonly [name: string, behaviour: Behaviour, reason: string][] = [
   ['answers with an exit code out of range', turning('run', (stream, nonce, id) => stream.write(answer(nonce, id, 999))), 'protocol'],
   ['answers with a negative exit code', turning('run', (stream, nonce, id) => stream.write(answer(nonce, id, -1))), 'protocol'],
-  ['announces a terabyte', turning('run', (stream, nonce, id) => stream.write(`${nonce} ${id} 0 999999999 0 999999999999 0\n`)), 'protocol'],
+  [
+    'announces a terabyte',
+    turning('run', (stream, nonce, id) => stream.write(`${nonce} ${id} 0 999999999 0 999999999999 0\n`)),
+    'protocol',
+  ],
   ['answers what was not asked', turning('run', (stream, nonce) => stream.write(answer(nonce, '77777', 0))), 'protocol'],
-  ['answers without end', turning('run', (stream, nonce, id) => { stream.write(answer(nonce, id, 0, 1024)); flood(stream, mega('x')); }), 'protocol'],
-  ['sends a header without end', turning('run', (stream, nonce) => { stream.write(`${nonce} `); flood(stream, mega('1')); }), 'protocol'],
+  [
+    'answers without end',
+    turning('run', (stream, nonce, id) => {
+      stream.write(answer(nonce, id, 0, 1024));
+      flood(stream, mega('x'));
+    }),
+    'protocol',
+  ],
+  [
+    'sends a header without end',
+    turning('run', (stream, nonce) => {
+      stream.write(`${nonce} `);
+      flood(stream, mega('1'));
+    }),
+    'protocol',
+  ],
   ['never answers', turning('run', () => undefined), 'lost'],
   ['drops its shell at each question', turning('run', (stream) => (stream.exit(1), stream.end())), 'lost'],
   ['never gives its lock', turning('take', () => undefined), 'lost'],
@@ -221,7 +278,14 @@ const lying: readonly [name: string, fill: string][] = [
   ['sums without files', `${'0'.repeat(64)}  /x\0`],
 ];
 const changing: readonly [name: string, behaviour: Behaviour, reason: string][] = [
-  ['sends a gigabyte when it is to change', turning('mend', (stream, nonce, id) => { stream.write(answer(nonce, id, 0)); flood(stream, mega('m'), gigabyte); }), 'protocol'],
+  [
+    'sends a gigabyte when it is to change',
+    turning('mend', (stream, nonce, id) => {
+      stream.write(answer(nonce, id, 0));
+      flood(stream, mega('m'), gigabyte);
+    }),
+    'protocol',
+  ],
   ['exits out of range when it is to change', turning('mend', (stream, nonce, id) => stream.write(answer(nonce, id, 4711))), 'protocol'],
   ['falls silent when it is to change', turning('mend', () => undefined), 'lost'],
 ];
@@ -235,16 +299,20 @@ function othersFinished({ made, summary }: Ran): void {
 
 // The loop wants to be root.
 describe.runIf(process.getuid?.() === 0)('a host that', () => {
-  test.concurrent.each([...before, ...looking])('%s: it is named, the others finish', { timeout: 60_000 }, async (_name, behaviour, reason) => {
-    const ran = await applyWith(behaviour);
-    const down = ran.events.filter((event) => event.type === 'host-down');
-    expect(down).toMatchObject([{ host: 'bad', reason }]);
-    expect(down[0]!.message).toMatch(/^[\x20-\x7e]{10,400}$/);
-    othersFinished(ran);
-    expect(ran.summary).toMatchObject({ unreachable: 1, failed: 0, blocked: 4 });
-    expect(ran.grown).toBeLessThan(300);
-    expect(ran.seconds).toBeLessThan(40);
-  });
+  test.concurrent.each([...before, ...looking])(
+    '%s: it is named, the others finish',
+    { timeout: 60_000 },
+    async (_name, behaviour, reason) => {
+      const ran = await applyWith(behaviour);
+      const down = ran.events.filter((event) => event.type === 'host-down');
+      expect(down).toMatchObject([{ host: 'bad', reason }]);
+      expect(down[0]!.message).toMatch(/^[\x20-\x7e]{10,400}$/);
+      othersFinished(ran);
+      expect(ran.summary).toMatchObject({ unreachable: 1, failed: 0, blocked: 4 });
+      expect(ran.grown).toBeLessThan(300);
+      expect(ran.seconds).toBeLessThan(40);
+    },
+  );
 
   test.each(lying)('answers 16 MiB of %s: what it says is not believed, the others finish', { timeout: 60_000 }, async (_name, fill) => {
     const ran = await applyWith(meddling('run', stuffed(fill)));
@@ -288,7 +356,10 @@ describe.runIf(process.getuid?.() === 0)('a host that', () => {
       }),
     );
     othersFinished(ran);
-    expect(ran.events.find((event) => event.type === 'step-failed')).toHaveProperty('output', expect.arrayContaining([expect.stringContaining('all is well')]));
+    expect(ran.events.find((event) => event.type === 'step-failed')).toHaveProperty(
+      'output',
+      expect.arrayContaining([expect.stringContaining('all is well')]),
+    );
     // As the command line hands them on, to screens and to the journal.
     const told = ran.events.map((event) => JSON.stringify(masked(event, (text) => text)));
     // eslint-disable-next-line no-control-regex -- they are what is searched for

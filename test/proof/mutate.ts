@@ -31,10 +31,49 @@ const values: readonly string[] = [
   ...['""', '" "', '"\\n"', '"\\0"', '"\\x1b[31mred\\a"', '"\\uFEFF"', '"\\u202Eevil"', '"\\uD800"', '"\\u2028"', '"é😀漢"'],
   ...['/', '..', '../../etc/passwd', '/dev/sda', 'C:\\x', '$(touch executed-canary)', '`id`', '"; rm -rf /"', "''", '"%s%n"', '*', '"-x"'],
   ...['0.0.0.0', '255.255.255.255', '10.77.0.0/33', '010.077.000.011', '10.77.0', '::1', '999.1.1.1', '10.0.0.0/0', '10.77.0.0/1'],
-  ...['|\n  a\n  b', '>-\n  folded', '!!binary aGVsbG8=', '!!python/object:os.system x', '!vault x', '*nobody', '&a [*a]', '<<', '=', '!!set {a, b}'],
-  ...['"{{"', '"}}"', '"{{}}"', '"{{nobody}}"', '"{{host.nobody}}"', '"{{#if host}}"', '"{{/if}}"', '"{{> part}}"', '"{{{host}}}"', '"{{host}}"'],
-  ...['"{{hosts}}"', '"{{cloud.name}}"', '"{{__proto__}}"', '"{{constructor}}"', '"{{host.constructor}}"', '"{{host.__proto__.x}}"', '"{{toString}}"'],
-  ...['"a{{password}}b"', '"{{password}}"', '"/x/{{password}}"', '"{{url password}}"', '"{{db_password}}"', '"{{networks}}"', '"{{os.packages}}"', '"x{{os}}"'],
+  ...[
+    '|\n  a\n  b',
+    '>-\n  folded',
+    '!!binary aGVsbG8=',
+    '!!python/object:os.system x',
+    '!vault x',
+    '*nobody',
+    '&a [*a]',
+    '<<',
+    '=',
+    '!!set {a, b}',
+  ],
+  ...[
+    '"{{"',
+    '"}}"',
+    '"{{}}"',
+    '"{{nobody}}"',
+    '"{{host.nobody}}"',
+    '"{{#if host}}"',
+    '"{{/if}}"',
+    '"{{> part}}"',
+    '"{{{host}}}"',
+    '"{{host}}"',
+  ],
+  ...[
+    '"{{hosts}}"',
+    '"{{cloud.name}}"',
+    '"{{__proto__}}"',
+    '"{{constructor}}"',
+    '"{{host.constructor}}"',
+    '"{{host.__proto__.x}}"',
+    '"{{toString}}"',
+  ],
+  ...[
+    '"a{{password}}b"',
+    '"{{password}}"',
+    '"/x/{{password}}"',
+    '"{{url password}}"',
+    '"{{db_password}}"',
+    '"{{networks}}"',
+    '"{{os.packages}}"',
+    '"x{{os}}"',
+  ],
   ...[deep('[', ']', 60), deep('[', ']', 1000), deep('{a: ', '}', 1000), '['.repeat(1000), '{'.repeat(1000)],
   ...[`"${'long '.repeat(20_000)}"`, 'x'.repeat(100_000), `"${'é'.repeat(50_000)}"`, `[${'a, '.repeat(5000)}]`],
 ];
@@ -42,8 +81,37 @@ const values: readonly string[] = [
 /** Names that mean something to JavaScript, to YAML or to nobody. */
 const names: readonly string[] = [
   ...['__proto__', 'constructor', 'prototype', 'toString', 'hasOwnProperty', 'valueOf', 'toJSON', 'then', 'length', 'name', 'nobody'],
-  ...['"1"', '1', 'true', '~', '""', '" "', '"a b"', '"a/b~c"', '"a.b"', 'é', '"\\x1b[2J"', '<<', '"<<"', '? [a]', '"{{host.name}}"', 'x'.repeat(5000)],
-  ...['a[1-3]', 'a[3-1]', 'a[1-99999999]', 'a[01-100]', 'a[1-65536]', 'a[1-2][1-2]', 'ctl[1-2]', 'cmp[000000001-000000009]', 'once', 'when', 'template'],
+  ...[
+    '"1"',
+    '1',
+    'true',
+    '~',
+    '""',
+    '" "',
+    '"a b"',
+    '"a/b~c"',
+    '"a.b"',
+    'é',
+    '"\\x1b[2J"',
+    '<<',
+    '"<<"',
+    '? [a]',
+    '"{{host.name}}"',
+    'x'.repeat(5000),
+  ],
+  ...[
+    'a[1-3]',
+    'a[3-1]',
+    'a[1-99999999]',
+    'a[01-100]',
+    'a[1-65536]',
+    'a[1-2][1-2]',
+    'ctl[1-2]',
+    'cmp[000000001-000000009]',
+    'once',
+    'when',
+    'template',
+  ],
 ];
 
 // --- on the tree ---------------------------------------------------------------------------------------------------------
@@ -71,7 +139,7 @@ function onTree(change: (spots: readonly Spot[], roll: Dice, document: Document)
   };
 }
 
-const pairAt = ({ map, index }: Spot): Pair<Node, Node | null> => map.items[index]! as Pair<Node, Node | null>;
+const pairAt = ({ map, index }: Spot): Pair<Node, Node | null> => map.items[index]!;
 
 /** A value or a key as it stands in the text is replaced by other text, whatever YAML that makes. */
 function splice(which: 'key' | 'value', by: (roll: Dice) => string): Mutation {
@@ -132,13 +200,13 @@ const trees: Readonly<Record<string, Mutation>> = {
     const [anchored, other] = [pairAt(pick(spots, roll)), pairAt(pick(spots, roll))];
     if (!anchored.value || !('anchor' in anchored.value)) return;
     anchored.value.anchor = 'a';
-    other.value = document.createAlias(anchored.value as never, 'a') as unknown as Node;
+    other.value = document.createAlias(anchored.value as never, 'a');
   }),
   'a merge key': onTree((spots, roll, document) => {
     const [anchored, { map }] = [pairAt(pick(spots, roll)), pick(spots, roll)];
     if (!isMap(anchored.value)) return;
     anchored.value.anchor = 'm';
-    map.items.push(document.createPair('<<', document.createAlias(anchored.value as never, 'm')) as never);
+    map.items.push(document.createPair('<<', document.createAlias(anchored.value as never, 'm')));
   }),
   'a value is replaced': splice('value', (roll) => pick(values, roll)),
   'a value is replaced ': splice('value', (roll) => pick(values, roll)),
@@ -179,7 +247,9 @@ const texts: Readonly<Record<string, Mutation>> = {
   'tabs for blanks': onText((text) => text.replaceAll('  ', '\t')),
   'a tab somewhere': onText((text, roll) => insert(text, roll(text.length + 1), '\t')),
   'a control character': onText((text, roll) => insert(text, roll(text.length + 1), String.fromCharCode(roll(32)))),
-  'a strange character': onText((text, roll) => insert(text, roll(text.length + 1), pick(['\u202E', '\u2028', '\u0085', '\u00A0', '\u200B', '😀', '\uFFFF', '\x7f'], roll))),
+  'a strange character': onText((text, roll) =>
+    insert(text, roll(text.length + 1), pick(['\u202E', '\u2028', '\u0085', '\u00A0', '\u200B', '😀', '\uFFFF', '\x7f'], roll)),
+  ),
   'a sign somewhere': onText((text, roll) => insert(text, roll(text.length + 1), pick([...`{}[]:,"'#&*!|>%@\`-?~\\=<`], roll))),
   'a line is lost': onLines((lines, roll) => lines.splice(roll(lines.length), 1)),
   'a line twice': onLines((lines, roll) => {
@@ -199,7 +269,10 @@ const texts: Readonly<Record<string, Mutation>> = {
   'a directive': onText((text, roll) => pick(['%YAML 1.1\n---\n', '%YAML 9.9\n---\n', '%TAG ! x\n---\n', '%%\n'], roll) + text),
   'cut off': onText((text, roll) => text.slice(0, roll(text.length + 1))),
   'nothing left': onText((_, roll) => pick(['', '\n', '# nothing\n', '~', '{}', '[]', 'a', '"', '{', '- ', '---\n', '\0'], roll)),
-  'nested 1,000 deep': onText((text, roll) => `${text}\n${pick(['x: ', 'params: ', 'steps: ', 'hosts: '], roll)}${pick([deep('[', ']', 1000), deep('{a: ', '}', 1000)], roll)}\n`),
+  'nested 1,000 deep': onText(
+    (text, roll) =>
+      `${text}\n${pick(['x: ', 'params: ', 'steps: ', 'hosts: '], roll)}${pick([deep('[', ']', 1000), deep('{a: ', '}', 1000)], roll)}\n`,
+  ),
   'aliases of aliases': onText((text) => {
     const levels = Array.from({ length: 12 }, (_, i) => `  a${i + 1}: &a${i + 1} [${Array(9).fill(`*a${i}`).join(', ')}]`);
     return `${text}\nparams:\n  a0: &a0 [x, x]\n${levels.join('\n')}\n`;
@@ -218,13 +291,88 @@ const texts: Readonly<Record<string, Mutation>> = {
 // --- in templates --------------------------------------------------------------------------------------------------------
 
 const inside: readonly string[] = [
-  ...['{{', '{{}', '{{ }}', '{{{', '{{}}', '{{nobody}}', '{{host.nobody}}', '{{nobody.nobody}}', '{{host}}', '{{hosts}}', '{{this}}', '{{..}}', '{{../x}}'],
-  ...['{{#if}}', '{{#if nobody}}x{{/if}}', '{{#if host}}', '{{/if}}', '{{else}}', '{{#each nobody}}{{/each}}', '{{#each host}}{{this}}{{/each}}', '{{#each}}{{/each}}'],
-  ...['{{> part}}', '{{#> part}}x{{/part}}', '{{! comment', '{{!-- x', '{{#*inline "x"}}y{{/inline}}{{> x}}', '{{* decorator}}', '{{&host.name}}', '{{{{raw}}}} {{x}} {{{{/raw}}}}'],
-  ...['{{constructor}}', '{{__proto__}}', '{{host.constructor.constructor}}', '{{lookup host "constructor"}}', '{{lookup this "x"}}', '{{toString}}', '{{@root}}', '{{@nobody}}'],
-  ...['{{helperMissing}}', '{{blockHelperMissing}}', '{{#with nobody}}{{/with}}', '{{url}}', '{{url host}}', '{{join}}', '{{join host}}', '{{join hosts ","}}', '{{pluck}}', '{{eq}}', '{{json}}'],
-  ...['{{join (pluck hosts "nobody") ","}}', '{{json hosts}}', '{{json host}}', '{{json nobody}}', '{{nobody host}}', '{{host "x"}}', '{{"x"}}', '{{1}}', '{{true}}', '{{null}}', '{{undefined}}'],
-  ...['{{#if a}}'.repeat(1000), '{{('.repeat(1000), `{{${'a.'.repeat(1000)}a}}`, `{{"${'x'.repeat(50_000)}"}}`, '{{cloud.name}}'.repeat(2000), '\0', '\\{{host}}', '\\\\{{host}}', '{{~host.name~}}'],
+  ...[
+    '{{',
+    '{{}',
+    '{{ }}',
+    '{{{',
+    '{{}}',
+    '{{nobody}}',
+    '{{host.nobody}}',
+    '{{nobody.nobody}}',
+    '{{host}}',
+    '{{hosts}}',
+    '{{this}}',
+    '{{..}}',
+    '{{../x}}',
+  ],
+  ...[
+    '{{#if}}',
+    '{{#if nobody}}x{{/if}}',
+    '{{#if host}}',
+    '{{/if}}',
+    '{{else}}',
+    '{{#each nobody}}{{/each}}',
+    '{{#each host}}{{this}}{{/each}}',
+    '{{#each}}{{/each}}',
+  ],
+  ...[
+    '{{> part}}',
+    '{{#> part}}x{{/part}}',
+    '{{! comment',
+    '{{!-- x',
+    '{{#*inline "x"}}y{{/inline}}{{> x}}',
+    '{{* decorator}}',
+    '{{&host.name}}',
+    '{{{{raw}}}} {{x}} {{{{/raw}}}}',
+  ],
+  ...[
+    '{{constructor}}',
+    '{{__proto__}}',
+    '{{host.constructor.constructor}}',
+    '{{lookup host "constructor"}}',
+    '{{lookup this "x"}}',
+    '{{toString}}',
+    '{{@root}}',
+    '{{@nobody}}',
+  ],
+  ...[
+    '{{helperMissing}}',
+    '{{blockHelperMissing}}',
+    '{{#with nobody}}{{/with}}',
+    '{{url}}',
+    '{{url host}}',
+    '{{join}}',
+    '{{join host}}',
+    '{{join hosts ","}}',
+    '{{pluck}}',
+    '{{eq}}',
+    '{{json}}',
+  ],
+  ...[
+    '{{join (pluck hosts "nobody") ","}}',
+    '{{json hosts}}',
+    '{{json host}}',
+    '{{json nobody}}',
+    '{{nobody host}}',
+    '{{host "x"}}',
+    '{{"x"}}',
+    '{{1}}',
+    '{{true}}',
+    '{{null}}',
+    '{{undefined}}',
+  ],
+  ...[
+    '{{#if a}}'.repeat(1000),
+    '{{('.repeat(1000),
+    `{{${'a.'.repeat(1000)}a}}`,
+    `{{"${'x'.repeat(50_000)}"}}`,
+    '{{cloud.name}}'.repeat(2000),
+    '\0',
+    '\\{{host}}',
+    '\\\\{{host}}',
+    '{{~host.name~}}',
+  ],
 ];
 
 /** What is wrong with templates: in .hbs files, and in texts of role.yaml. */

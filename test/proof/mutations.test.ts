@@ -36,7 +36,8 @@ interface Source {
 const sources: Source[] = [];
 
 beforeAll(() => {
-  for (const part of ['src', 'schemas', 'roles', 'examples', 'inventories', 'package.json']) cpSync(part, join(home, part), { recursive: true });
+  for (const part of ['src', 'schemas', 'roles', 'examples', 'inventories', 'package.json'])
+    cpSync(part, join(home, part), { recursive: true });
   cpSync(join(import.meta.dirname, 'kitchen'), join(home, 'roles/kitchen'), { recursive: true });
   symlinkSync(resolve('node_modules'), join(home, 'node_modules'));
   const files = ['examples', 'inventories', 'roles'].flatMap((part) =>
@@ -90,7 +91,16 @@ interface Case {
 }
 
 const inventories = /\/(examples|inventories)\/[^/]+\.yaml$/;
-const kindsInTurn = [inventories, /\/role\.yaml$/, inventories, /\/role\.yaml$/, /\.hbs$/, inventories, /\/role\.yaml$/, /\/params\.schema\.json$/];
+const kindsInTurn = [
+  inventories,
+  /\/role\.yaml$/,
+  inventories,
+  /\/role\.yaml$/,
+  /\.hbs$/,
+  inventories,
+  /\/role\.yaml$/,
+  /\/params\.schema\.json$/,
+];
 const seeds = fc.sample(fc.integer(), { numRuns: cases, seed });
 
 function caseOf(number: number): Case {
@@ -167,8 +177,7 @@ function misplaced({ place, code }: Problem, each: Case): string[] {
   return within ? [] : [`${code} at ${line}:${column}, and the file has ${lines.length} lines`];
 }
 
-const shown = (each: Case): string =>
-  `case ${each.number} of CELLWISE_SEED=${seed}: ${relative(home, each.file)}, ${each.did.join(', ')}`;
+const shown = (each: Case): string => `case ${each.number} of CELLWISE_SEED=${seed}: ${relative(home, each.file)}, ${each.did.join(', ')}`;
 
 describe('1,000 spoilt inventories and roles', () => {
   const codes = new Map<string, number>();
@@ -221,7 +230,12 @@ describe('1,000 spoilt inventories and roles', () => {
   test.each<[name: string, file: string, from: string, to: string]>([
     ['3,000 hosts that are all wrong', inventory, 'hosts:', `hosts:\n${hosts((i) => `h${i}_`, 3000)}`],
     ['30,000 disks, one of them twice', inventory, 'kind: storage', `kind: storage, disks: [${devices}, /dev/d0]`],
-    ['a long name of a cell, and one like it', inventory, 'hosts:', `cells:\n  ? ${long}\n  : {}\nhosts:\n  x1: { address: 10.77.0.99, kind: compute, cell: ${long.slice(1)}x }`],
+    [
+      'a long name of a cell, and one like it',
+      inventory,
+      'hosts:',
+      `cells:\n  ? ${long}\n  : {}\nhosts:\n  x1: { address: 10.77.0.99, kind: compute, cell: ${long.slice(1)}x }`,
+    ],
     ['an unknown name in the URL of an API', role, 'url: http://{{host.address}}', 'url: http://{{host.adress}}'],
     ['a broken template in the URL of an API', role, 'url: http://{{host.address}}', 'url: http://{{host.address'],
     ['an unknown name in what is watched', role, 'watches: [/srv/kitchen/menu.conf', 'watches: ["{{nobody}}"'],
@@ -242,7 +256,12 @@ describe('1,000 spoilt inventories and roles', () => {
     ['a list of groups printed as text', role, 'target: /srv/kitchen/menu.conf', 'target: "/srv/{{hosts}}"'],
     ['a needed role that needs it', role, 'needs: [base, mariadb]', 'needs: [kitchen]'],
     ['a schema that is a list', 'roles/kitchen/params.schema.json', '"type": "object"', '"type": "object", "properties": ['],
-    ['a param that is no schema', 'roles/kitchen/params.schema.json', '{ "type": "integer", "default": 8080, "description": "TCP port." }', 'null'],
+    [
+      'a param that is no schema',
+      'roles/kitchen/params.schema.json',
+      '{ "type": "integer", "default": 8080, "description": "TCP port." }',
+      'null',
+    ],
     ['an unknown type of a param', 'roles/kitchen/params.schema.json', '"integer"', '"int"'],
     ['a pattern that is none', 'roles/kitchen/params.schema.json', '"type": "string", "enum"', '"type": "string", "pattern": "(", "enum"'],
     ['a default that its own schema refuses', 'roles/kitchen/params.schema.json', '"default": 8080', '"default": "many"'],

@@ -27,10 +27,18 @@ const rotated = 'CanaryRotatedDb3kV7hJ2pW9';
 
 /** As it is, and as tools write it: in base64 however it is aligned, in a URL, in JSON, in hex. */
 function formsOf(value: string): string[] {
-  const base64 = [0, 1, 2].map((skew) => Buffer.from(' '.repeat(skew) + value).toString('base64').slice(skew === 0 ? 0 : 4, -4));
-  return [...new Set([value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1), Buffer.from(value).toString('hex'), ...base64])];
+  const base64 = [0, 1, 2].map((skew) =>
+    Buffer.from(' '.repeat(skew) + value)
+      .toString('base64')
+      .slice(skew === 0 ? 0 : 4, -4),
+  );
+  return [
+    ...new Set([value, encodeURIComponent(value), JSON.stringify(value).slice(1, -1), Buffer.from(value).toString('hex'), ...base64]),
+  ];
 }
-const forms = new Map([...Object.entries(canaries), ['rotated', rotated] as const].flatMap(([of, value]) => formsOf(value).map((form) => [form, of] as const)));
+const forms = new Map(
+  [...Object.entries(canaries), ['rotated', rotated] as const].flatMap(([of, value]) => formsOf(value).map((form) => [form, of] as const)),
+);
 
 /** The names of the secrets that a text holds. */
 function leaks(text: string | Buffer): string[] {
@@ -72,7 +80,13 @@ function watchHere(): Watch {
       if (!/^\d+$/.test(pid)) continue;
       for (const part of ['cmdline', 'environ']) {
         const text = tryRead(join('/proc', pid, part));
-        for (const of of leaks(text)) seen.add(`${of} in ${part} of ${tryRead(join('/proc', pid, 'cmdline')).toString().replaceAll('\0', ' ').slice(0, 200)}`);
+        for (const of of leaks(text))
+          seen.add(
+            `${of} in ${part} of ${tryRead(join('/proc', pid, 'cmdline'))
+              .toString()
+              .replaceAll('\0', ' ')
+              .slice(0, 200)}`,
+          );
       }
     }
   }, 40);
@@ -115,7 +129,9 @@ async function watchThere(): Promise<Watch> {
 
 function writeThere(file: string, text: string): Promise<void> {
   return new Promise((resolve, reject) => {
-    const child = spawn('docker', ['exec', '-i', container, 'sh', '-c', `umask 077; cat >${file}`], { stdio: ['pipe', 'ignore', 'inherit'] });
+    const child = spawn('docker', ['exec', '-i', container, 'sh', '-c', `umask 077; cat >${file}`], {
+      stdio: ['pipe', 'ignore', 'inherit'],
+    });
     child.on('close', (code) => {
       if (code === 0) resolve();
       else reject(new Error(`${file} could not be written`));
@@ -182,7 +198,9 @@ describe('a cloud of canaries', () => {
     await Promise.all([
       delay(2000),
       on(`sleep 1 & X=${value} sleep 1; wait`),
-      new Promise((resolve) => spawn('sleep', ['1'], { env: { X: encodeURIComponent(canaries['rabbitmq.password']!) } }).on('close', resolve)),
+      new Promise((resolve) =>
+        spawn('sleep', ['1'], { env: { X: encodeURIComponent(canaries['rabbitmq.password']!) } }).on('close', resolve),
+      ),
     ]);
     const seen = { here: (await here.stop()).seen.join('\n'), there: (await there.stop()).seen.join('\n') };
     expect(seen.here).toMatch(/rabbitmq\.password in environ/);
@@ -194,14 +212,24 @@ describe('a cloud of canaries', () => {
     store.set('keystone.db_password', rotated);
     await store.save();
     // The old one is in a file on the host, and nobody here knows it any more.
-    await on(`printf '# mine %s\\n' '${canaries['keystone.db_password']!}' >>/etc/keystone/keystone.conf; sed -i 's/^  clouds/x/; s/username: admin/username: other/' /etc/openstack/clouds.yaml`);
+    await on(
+      `printf '# mine %s\\n' '${canaries['keystone.db_password']!}' >>/etc/keystone/keystone.conf; sed -i 's/^  clouds/x/; s/username: admin/username: other/' /etc/openstack/clouds.yaml`,
+    );
     const plan = await ran('plan', ['plan', '--out', join(directory, 'rotated.plan')]);
     expect(plan.out).toMatch(/file \/etc\/keystone\/keystone\.conf/);
     expect(plan.out).toMatch(/^ +\+connection = mysql\+pymysql:\/\/keystone:‹secret keystone\.db_password›@/m);
     await ran('plan --json', ['plan', '--json']);
     await ran('plan under NODE_DEBUG', ['plan'], { NODE_DEBUG: 'net,stream,timer' });
     await ran('render', ['render', '--out', join(directory, 'rendered')]);
-    for (const words of [['validate'], ['graph', '--format', 'json'], ['explain', 'ctl1'], ['explain', 'keystone'], ['status'], ['status', '--json'], ['lab', 'down', 'x'].slice(0, 0)])
+    for (const words of [
+      ['validate'],
+      ['graph', '--format', 'json'],
+      ['explain', 'ctl1'],
+      ['explain', 'keystone'],
+      ['status'],
+      ['status', '--json'],
+      ['lab', 'down', 'x'].slice(0, 0),
+    ])
       if (words.length > 0) await ran(words.join(' '), words);
     await ran('an unknown secret', ['secrets', 'show', 'keystone.db_passwort']);
   });
@@ -228,25 +256,39 @@ describe('a cloud of canaries', () => {
   test('what belongs to one operator is readable by nobody else', () => {
     const mode = (file: string): string => (statSync(file).mode & 0o777).toString(8);
     const runs = join(directory, '.cellwise/one/runs');
-    expect([files.file, files.identity, join(directory, 'before.plan'), join(directory, '.cellwise/one/id_ed25519'), join(runs, readdirSync(runs)[0]!)].map(mode)).toEqual(
-      Array(5).fill('600'),
-    );
+    expect(
+      [
+        files.file,
+        files.identity,
+        join(directory, 'before.plan'),
+        join(directory, '.cellwise/one/id_ed25519'),
+        join(runs, readdirSync(runs)[0]!),
+      ].map(mode),
+    ).toEqual(Array(5).fill('600'));
     expect([runs, join(directory, '.cellwise/one')].map(mode)).toEqual(['700', '700']);
   });
 
   test('no file that git would take holds one', () => {
     const tracked = execFileSync('git', ['ls-files', '-z', '--cached', '--others', '--exclude-standard'], { encoding: 'utf8' }).split('\0');
-    const found = tracked.filter((file) => file !== '' && existsSync(file) && statSync(file).isFile()).flatMap((file) => leaks(readFileSync(file)).map((of) => `${of} in ${file}`));
+    const found = tracked
+      .filter((file) => file !== '' && existsSync(file) && statSync(file).isFile())
+      .flatMap((file) => leaks(readFileSync(file)).map((of) => `${of} in ${file}`));
     // This file itself names them.
     expect(found.filter((each) => !each.endsWith('test/proof/secrets.real.test.ts'))).toEqual([]);
   });
 
   test('no digest that could be tried out holds one: those that are told are keyed', async () => {
     const whole = (await on('sha256sum /etc/keystone/keystone.conf /root/admin-openrc /etc/openstack/clouds.yaml')).match(/[0-9a-f]{64}/g)!;
-    const values = Object.values(canaries).flatMap((value) => ['sha256', 'sha1', 'md5'].map((algorithm) => createHash(algorithm).update(value).digest('hex')));
+    const values = Object.values(canaries).flatMap((value) =>
+      ['sha256', 'sha1', 'md5'].map((algorithm) => createHash(algorithm).update(value).digest('hex')),
+    );
     const journal = readFileSync(join(directory, '.cellwise/one/runs', readdirSync(join(directory, '.cellwise/one/runs'))[0]!), 'utf8');
     const told = [...said, ['journal', journal] as const];
-    expect(told.flatMap(([title, text]) => [...whole, ...values].filter((digest) => text.includes(digest)).map((digest) => `${digest} in ${title}`))).toEqual([]);
+    expect(
+      told.flatMap(([title, text]) =>
+        [...whole, ...values].filter((digest) => text.includes(digest)).map((digest) => `${digest} in ${title}`),
+      ),
+    ).toEqual([]);
   });
 });
 
@@ -254,7 +296,9 @@ describe('on the host', () => {
   test('only those files hold one that have to, and only those can read them who have to', { timeout: 120_000 }, async () => {
     await writeThere(patterns, [...forms.keys()].join('\n'));
     // Memory that only looks like files, our own patterns, and MariaDB's tables, which hold hashes: whatever finds one there is told.
-    const found = await on(`grep -rlaF -f ${patterns} --exclude=patterns --exclude-dir=proc --exclude-dir=sys / 2>/dev/null | sort | xargs -r stat -c '%n %U:%G %a'`);
+    const found = await on(
+      `grep -rlaF -f ${patterns} --exclude=patterns --exclude-dir=proc --exclude-dir=sys / 2>/dev/null | sort | xargs -r stat -c '%n %U:%G %a'`,
+    );
     expect(found.split('\n')).toEqual([
       '/etc/keystone/keystone.conf root:keystone 640',
       '/etc/openstack/clouds.yaml root:root 600',
@@ -264,9 +308,13 @@ describe('on the host', () => {
 
   test('nobody who may not can read one', { timeout: 120_000 }, async () => {
     await on(`install -o nobody -m 600 ${patterns} /tmp/patterns`);
-    const readable = await on(`find / -xdev -perm -o=r -type f -not -path '/proc/*' -not -path '/sys/*' -print0 | xargs -0 grep -laF -f ${patterns} 2>/dev/null || true`);
+    const readable = await on(
+      `find / -xdev -perm -o=r -type f -not -path '/proc/*' -not -path '/sys/*' -print0 | xargs -0 grep -laF -f ${patterns} 2>/dev/null || true`,
+    );
     expect(readable).toBe('');
-    const asNobody = await on(`runuser -u nobody -- grep -rlaF -f /tmp/patterns --exclude=patterns --exclude-dir=proc --exclude-dir=sys / 2>/dev/null || true; rm /tmp/patterns`);
+    const asNobody = await on(
+      `runuser -u nobody -- grep -rlaF -f /tmp/patterns --exclude=patterns --exclude-dir=proc --exclude-dir=sys / 2>/dev/null || true; rm /tmp/patterns`,
+    );
     expect(asNobody).toBe('');
   });
 
@@ -277,7 +325,9 @@ describe('on the host', () => {
   });
 
   test('what is left of runs holds none, and is for root alone', async () => {
-    expect(await on(`stat -c '%a %U' /run/cellwise; grep -rlaF -f ${patterns} /run /var/lib/cellwise /tmp 2>/dev/null; rm ${patterns}`)).toBe('700 root');
+    expect(
+      await on(`stat -c '%a %U' /run/cellwise; grep -rlaF -f ${patterns} /run /var/lib/cellwise /tmp 2>/dev/null; rm ${patterns}`),
+    ).toBe('700 root');
   });
 });
 
@@ -298,7 +348,12 @@ describe('an identity that does not fit', () => {
     ['one that is not there', 'missing', /its identity .+\/other\/missing is missing/],
     ['a directory', '.', /other/],
   ])('%s: one clear sentence, exit code 3', async (_what, identity, words) => {
-    for (const command of [['plan'], ['apply', '--yes'], ['secrets', 'show', 'keystone.db_password'], ['secrets', 'rotate', 'keystone.db_password']]) {
+    for (const command of [
+      ['plan'],
+      ['apply', '--yes'],
+      ['secrets', 'show', 'keystone.db_password'],
+      ['secrets', 'rotate', 'keystone.db_password'],
+    ]) {
       const { code, out, err } = await cellwise(command, { CELLWISE_IDENTITY: join(other, identity) });
       expect({ command, code, out }).toEqual({ command, code: 3, out: '' });
       expect(err).toMatch(words);

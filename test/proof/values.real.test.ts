@@ -70,14 +70,17 @@ async function converge(name: string, written: readonly AnyParams[]): Promise<vo
   const commands: Command[] = [];
   (await look(type, all)).forEach((found, i) => {
     const change = isUnknown(found) ? undefined : compare(found, type.desired(all[i]!));
-    if (!change) throw new Error(`CELLWISE_SEED=${seed}: ${JSON.stringify(written[i])} is ${JSON.stringify(found)} before anything was done`);
+    if (!change)
+      throw new Error(`CELLWISE_SEED=${seed}: ${JSON.stringify(written[i])} is ${JSON.stringify(found)} before anything was done`);
     commands.push(type.apply(all[i]!, change));
   });
   for (let at = 0; at < commands.length; at += 200) {
     const together = batch(commands.slice(at, at + 200));
     const output = await shell.mend(withTimeout(together.command, 300));
     if (output === 'unknown') throw new Error('The machine was restarted');
-    const failed = together.split(output).flatMap(({ code, err }, i) => (code === 0 ? [] : [{ params: written[at + i], code, err: err.toString() }]));
+    const failed = together
+      .split(output)
+      .flatMap(({ code, err }, i) => (code === 0 ? [] : [{ params: written[at + i], code, err: err.toString() }]));
     expect(failed.slice(0, 5), `CELLWISE_SEED=${seed}`).toEqual([]);
   }
   const differing = (await look(type, all)).flatMap((found, i) =>
@@ -126,21 +129,33 @@ describe('are on the machine as they were written', () => {
     );
     const listed = words(await there(`cd ${directory}/file && find . -type f -printf '%P\\0%u\\0%g\\0%m\\0'`));
     const found = Array.from({ length: listed.length / 4 }, (_, i) => listed.slice(4 * i, 4 * i + 4).join('\0'));
-    same(found, names.map((name, i) => [name, owner(i), owner(i + 1), '640'].join('\0')));
+    same(
+      found,
+      names.map((name, i) => [name, owner(i), owner(i + 1), '640'].join('\0')),
+    );
     const sums = words(await there(`cd ${directory}/file && find . -type f -printf './%P\\0' | xargs -0 sha256sum -z --`));
-    same(sums, names.map((name, i) => `${sum(contents[i]!)}  ./${name}`));
+    same(
+      sums,
+      names.map((name, i) => `${sum(contents[i]!)}  ./${name}`),
+    );
   });
 
   test('900 names of directories', { timeout: 300_000 }, async () => {
     const names = some(900, 4, fileName);
-    await converge('directory', names.map((name) => ({ path: `${directory}/directory/${name}`, owner: 'daemon:adm', mode: '0700' })));
+    await converge(
+      'directory',
+      names.map((name) => ({ path: `${directory}/directory/${name}`, owner: 'daemon:adm', mode: '0700' })),
+    );
     same(words(await there(`find ${directory}/directory -mindepth 1 -type d -perm 700 -user daemon -group adm -printf '%P\\0'`)), names);
   });
 
   test('900 names and targets of links', { timeout: 300_000 }, async () => {
     const names = some(900, 5, fileName);
     const targets = some(900, 6);
-    await converge('symlink', names.map((name, i) => ({ path: `${directory}/link/${name}`, target: targets[i]! })));
+    await converge(
+      'symlink',
+      names.map((name, i) => ({ path: `${directory}/link/${name}`, target: targets[i]! })),
+    );
     const listed = words(await there(`find ${directory}/link -type l -printf '%P\\0%l\\0'`));
     same(
       Array.from({ length: listed.length / 2 }, (_, i) => `${listed[2 * i]!}\0${listed[2 * i + 1]!}`),
@@ -150,7 +165,11 @@ describe('are on the machine as they were written', () => {
 
   test('500 values, 100 keys and 50 sections of settings', { timeout: 300_000 }, async () => {
     const sections = some(50, 7, (text) => oneLine(text.replaceAll(']', '')).replaceAll(/\s/g, ' ').trim());
-    const keys = some(100, 8, (text) => oneLine(text.replaceAll(/[=:#;[]/g, '')).replaceAll(/\s/g, ' ').trim());
+    const keys = some(100, 8, (text) =>
+      oneLine(text.replaceAll(/[=:#;[]/g, ''))
+        .replaceAll(/\s/g, ' ')
+        .trim(),
+    );
     const settings = some(500, 9, oneLine);
     const files = sections.map((_, i) => `${directory}/ini/${i} $(touch ${canary}).conf`);
     await done(sh`touch -- ${files}`);
@@ -167,7 +186,10 @@ describe('are on the machine as they were written', () => {
     const lines = (await there(`cat ${directory}/ini/*`)).toString().split('\n').slice(0, -1);
     same(
       lines.filter((line) => line !== ''),
-      [...sections.map((section) => `[${section}]`), ...settings.map((value, i) => `${keys[Math.floor(i / 50) * 10 + (i % 10)]!}=${value}`)],
+      [
+        ...sections.map((section) => `[${section}]`),
+        ...settings.map((value, i) => `${keys[Math.floor(i / 50) * 10 + (i % 10)]!}=${value}`),
+      ],
     );
   });
 
@@ -185,7 +207,10 @@ describe('are on the machine as they were written', () => {
       })),
     );
     const sums = (await there(`cd ${directory}/command && sha256sum *`)).toString().trimEnd().split('\n');
-    same(sums, inputs.map((stdin, i) => `${sum(`${arguments_[i]!}\0${stdin}`)}  ${i}`));
+    same(
+      sums,
+      inputs.map((stdin, i) => `${sum(`${arguments_[i]!}\0${stdin}`)}  ${i}`),
+    );
   });
 
   test('600 names in /etc/hosts', async () => {
@@ -198,12 +223,20 @@ describe('are on the machine as they were written', () => {
 
 describe('of databases and queues', () => {
   beforeAll(async () => {
-    await done(withTimeout(raw('apt-get -qq update && apt-get -qq install -y --no-install-recommends mariadb-server rabbitmq-server >/dev/null'), 280));
+    await done(
+      withTimeout(
+        raw('apt-get -qq update && apt-get -qq install -y --no-install-recommends mariadb-server rabbitmq-server >/dev/null'),
+        280,
+      ),
+    );
     await done(withTimeout(raw('systemctl start mariadb rabbitmq-server && rabbitmqctl -q await_startup --timeout 60'), 100));
   }, 400_000);
 
   // MariaDB keeps names in its three-byte utf8, and compares them without blanks at their end.
-  const sqlName = (text: string): string => oneLine(text.replaceAll(/[^\0-\ud7ff\ue000-\uffff]/gu, '').replaceAll(/[\\/]/g, '')).slice(0, 60).trim();
+  const sqlName = (text: string): string =>
+    oneLine(text.replaceAll(/[^\0-\ud7ff\ue000-\uffff]/gu, '').replaceAll(/[\\/]/g, ''))
+      .slice(0, 60)
+      .trim();
   const hex = (text: string): string => Buffer.from(text).toString('hex').toUpperCase();
 
   test('400 users of MariaDB, their passwords and databases', { timeout: 300_000 }, async () => {
@@ -212,7 +245,11 @@ describe('of databases and queues', () => {
     const databases = some(400, 15, (text) => sqlName(text).slice(0, 50).trim().replace(/^\*?$/, 'any'));
     await converge(
       'mysql-user',
-      users.map((user, i) => ({ user, password: Secret.of('any', passwords[i]!), grants: [{ on: `${databases[i]!}.*`, privileges: 'SELECT' }] })),
+      users.map((user, i) => ({
+        user,
+        password: Secret.of('any', passwords[i]!),
+        grants: [{ on: `${databases[i]!}.*`, privileges: 'SELECT' }],
+      })),
     );
     // MariaDB itself works out what the hash of these bytes is.
     const asked = users.map(
@@ -220,26 +257,47 @@ describe('of databases and queues', () => {
         `SELECT COUNT(*) FROM mysql.user WHERE HEX(CONVERT(user USING utf8mb4)) = '${hex(user)}' AND authentication_string = PASSWORD(CONVERT(X'${hex(passwords[i]!)}' USING utf8mb4));`,
     );
     const output = await shell.run({ script: 'mariadb -NB --default-character-set=utf8mb4', stdin: asked.join('\n') });
-    const wrong = output.out.toString().trimEnd().split('\n').flatMap((count, i) => (count === '1' ? [] : [{ user: users[i], password: passwords[i] }]));
+    const wrong = output.out
+      .toString()
+      .trimEnd()
+      .split('\n')
+      .flatMap((count, i) => (count === '1' ? [] : [{ user: users[i], password: passwords[i] }]));
     expect(wrong, `CELLWISE_SEED=${seed}`).toEqual([]);
-    const granted = (await shell.run({ script: 'mariadb -NB', stdin: 'SELECT HEX(CONVERT(db USING utf8mb4)) FROM mysql.db;' })).out.toString();
+    const granted = (
+      await shell.run({ script: 'mariadb -NB', stdin: 'SELECT HEX(CONVERT(db USING utf8mb4)) FROM mysql.db;' })
+    ).out.toString();
     const escaped = databases.map((name) => hex(name.replaceAll(/[_%]/g, String.raw`\$&`)));
     expect(escaped.filter((name) => !granted.includes(`${name}\n`))).toEqual([]);
   });
 
   test('100 databases of MariaDB', { timeout: 300_000 }, async () => {
     const databases = some(100, 16, (text) => sqlName(text).toLowerCase());
-    await converge('mysql-database', databases.map((database) => ({ database })));
-    const listed = (await shell.run({ script: 'mariadb -NB', stdin: 'SELECT HEX(CONVERT(schema_name USING utf8mb4)) FROM information_schema.schemata;' })).out;
+    await converge(
+      'mysql-database',
+      databases.map((database) => ({ database })),
+    );
+    const listed = (
+      await shell.run({ script: 'mariadb -NB', stdin: 'SELECT HEX(CONVERT(schema_name USING utf8mb4)) FROM information_schema.schemata;' })
+    ).out;
     const own = ['mysql', 'sys', 'information_schema', 'performance_schema'].map(hex);
-    same(listed.toString().trimEnd().split('\n').filter((name) => !own.includes(name)), databases.map(hex));
+    same(
+      listed
+        .toString()
+        .trimEnd()
+        .split('\n')
+        .filter((name) => !own.includes(name)),
+      databases.map(hex),
+    );
   });
 
   test('60 users of RabbitMQ, their passwords and virtual hosts', { timeout: 300_000 }, async () => {
     const users = some(60, 17, (text) => Array.from(text).slice(0, 60).join(''));
     const passwords = some(60, 18);
     const vhosts = some(60, 19, (text) => Array.from(text).slice(0, 60).join(''));
-    await converge('rabbitmq-vhost', vhosts.map((vhost) => ({ vhost })));
+    await converge(
+      'rabbitmq-vhost',
+      vhosts.map((vhost) => ({ vhost })),
+    );
     await converge(
       'rabbitmq-user',
       users.map((user, i) => ({ user, password: Secret.of('any', passwords[i]!), permissions: { [vhosts[i]!]: '.*' } })),
