@@ -13,9 +13,9 @@ const real = {
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.real.test.ts'] } },
+      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.real.test.ts', 'test/proof/**'] } },
       { test: { name: 'real', include: ['test/**/*.real.test.ts'], exclude: ['test/proof/**'], ...real } },
-      { test: { name: 'proof', include: ['test/proof/**/*.real.test.ts'], ...real } },
+      { test: { name: 'proof', include: ['test/proof/**/*.test.ts'], ...real } },
     ],
   },
 });

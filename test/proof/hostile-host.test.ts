@@ -241,7 +241,7 @@ const before: readonly [name: string, behaviour: Behaviour, reason: string][] = 
   ],
   ['never opens a shell', { exec: () => undefined }, 'timeout'],
 ];
-const looking: readonly [name: string, behaviour: Behaviour, reason: string][] = [
+const looking: readonly [name: string, behaviour: Behaviour, reason: string | RegExp][] = [
   ['answers with an exit code out of range', turning('run', (stream, nonce, id) => stream.write(answer(nonce, id, 999))), 'protocol'],
   ['answers with a negative exit code', turning('run', (stream, nonce, id) => stream.write(answer(nonce, id, -1))), 'protocol'],
   [
@@ -267,7 +267,7 @@ const looking: readonly [name: string, behaviour: Behaviour, reason: string][] =
     'protocol',
   ],
   ['never answers', turning('run', () => undefined), 'lost'],
-  ['drops its shell at each question', turning('run', (stream) => (stream.exit(1), stream.end())), 'lost'],
+  ['drops its shell at each question', turning('run', (stream) => (stream.exit(1), stream.end())), /^(lost|no-shell)$/],
   ['never gives its lock', turning('take', () => undefined), 'lost'],
 ];
 const lying: readonly [name: string, fill: string][] = [
@@ -305,7 +305,10 @@ describe.runIf(process.getuid?.() === 0)('a host that', () => {
     async (_name, behaviour, reason) => {
       const ran = await applyWith(behaviour);
       const down = ran.events.filter((event) => event.type === 'host-down');
-      expect(down).toMatchObject([{ host: 'bad', reason }]);
+      // Whether the last try to get it back was cut short or refused is a matter of milliseconds.
+      expect(down).toMatchObject([
+        { host: 'bad', reason: typeof reason === 'string' ? reason : (expect.stringMatching(reason) as string) },
+      ]);
       expect(down[0]!.message).toMatch(/^[\x20-\x7e]{10,400}$/);
       othersFinished(ran);
       expect(ran.summary).toMatchObject({ unreachable: 1, failed: 0, blocked: 4 });
@@ -319,7 +322,8 @@ describe.runIf(process.getuid?.() === 0)('a host that', () => {
     othersFinished(ran);
     expect(ran.summary.unreachable + ran.summary.failed).toBeGreaterThan(0);
     expect(JSON.stringify(ran.events).length).toBeLessThan(200_000);
-    expect(ran.grown).toBeLessThan(300);
+    // Taken apart into words, 16 MiB of zeros are 16 million of them; both ends of the connection are in this process.
+    expect(ran.grown).toBeLessThan(400);
     expect(ran.seconds).toBeLessThan(40);
   });
 

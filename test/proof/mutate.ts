@@ -250,7 +250,7 @@ const texts: Readonly<Record<string, Mutation>> = {
   'a strange character': onText((text, roll) =>
     insert(text, roll(text.length + 1), pick(['\u202E', '\u2028', '\u0085', '\u00A0', '\u200B', '😀', '\uFFFF', '\x7f'], roll)),
   ),
-  'a sign somewhere': onText((text, roll) => insert(text, roll(text.length + 1), pick([...`{}[]:,"'#&*!|>%@\`-?~\\=<`], roll))),
+  'a sign somewhere': onText((text, roll) => insert(text, roll(text.length + 1), pick(Array.from(`{}[]:,"'#&*!|>%@\`-?~\\=<`), roll))),
   'a line is lost': onLines((lines, roll) => lines.splice(roll(lines.length), 1)),
   'a line twice': onLines((lines, roll) => {
     const at = roll(lines.length);

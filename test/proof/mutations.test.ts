@@ -130,7 +130,8 @@ function outcomeOf(inventory: string): Outcome {
 function run(each: Case): { readonly outcome: Outcome; readonly seconds: number } {
   writeFileSync(each.file, each.text);
   try {
-    let [outcome, seconds] = timed(each.inventory);
+    const [outcome, first] = timed(each.inventory);
+    let seconds = first;
     for (let again = 0; again < 2 && seconds > 1; again++) seconds = Math.min(seconds, timed(each.inventory)[1]);
     return { outcome, seconds };
   } finally {
@@ -240,17 +241,17 @@ describe('1,000 spoilt inventories and roles', () => {
     ['a broken template in the URL of an API', role, 'url: http://{{host.address}}', 'url: http://{{host.address'],
     ['an unknown name in what is watched', role, 'watches: [/srv/kitchen/menu.conf', 'watches: ["{{nobody}}"'],
     ['an unknown name in the name of a step', role, 'group: kitchen', 'group: "{{nobody}}"'],
-    ['an unknown name as the key of a param', role, '/kitchen: ".*"', '"{{nobody}}": ".*"'],
+    ['an unknown name as the key of a param', role, "/kitchen: '.*'", '"{{nobody}}": ".*"'],
     ['a secret in a path', role, 'directory: /srv/kitchen', 'directory: /srv/{{password}}'],
     ['a secret as an owner', role, 'owner: kitchen:kitchen', 'owner: "{{password}}:kitchen"'],
     ['a secret as the target of a link', role, 'target: /srv/kitchen/menu.conf', 'target: "{{password}}"'],
-    ['a secret as a package', role, 'package: "{{os.packages}}"', 'package: [less, "{{password}}"]'],
+    ['a secret as a package', role, "package: '{{os.packages}}'", 'package: [less, "{{password}}"]'],
     ['a secret in a command line', role, 'command: kitchen --cook', 'command: kitchen --cook {{password}}'],
     ['a secret as the name of a user', role, 'mysql-user: kitchen', 'mysql-user: "{{password}}"'],
     ['a secret in a description', role, 'description: Meals', 'description: "{{password}}"'],
     ['a NUL in a path', role, 'directory: /srv/kitchen', 'directory: "/srv/\\0"'],
-    ['a setting of two lines', role, 'value: "{{tea}}"', 'value: "a\\nb"'],
-    ['a setting with a blank before it', role, 'value: "{{tea}}"', 'value: " a"'],
+    ['a setting of two lines', role, "value: '{{tea}}'", 'value: "a\\nb"'],
+    ['a setting with a blank before it', role, "value: '{{tea}}'", 'value: " a"'],
     ['a group printed as text', role, 'target: /srv/kitchen/menu.conf', 'target: "/srv/{{host}}"'],
     ['everything printed as text', role, 'target: /srv/kitchen/menu.conf', 'target: "/srv/{{this}}{{@root}}"'],
     ['a list of groups printed as text', role, 'target: /srv/kitchen/menu.conf', 'target: "/srv/{{hosts}}"'],

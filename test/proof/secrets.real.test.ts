@@ -221,16 +221,8 @@ describe('a cloud of canaries', () => {
     await ran('plan --json', ['plan', '--json']);
     await ran('plan under NODE_DEBUG', ['plan'], { NODE_DEBUG: 'net,stream,timer' });
     await ran('render', ['render', '--out', join(directory, 'rendered')]);
-    for (const words of [
-      ['validate'],
-      ['graph', '--format', 'json'],
-      ['explain', 'ctl1'],
-      ['explain', 'keystone'],
-      ['status'],
-      ['status', '--json'],
-      ['lab', 'down', 'x'].slice(0, 0),
-    ])
-      if (words.length > 0) await ran(words.join(' '), words);
+    for (const line of ['validate', 'graph --format json', 'explain ctl1', 'explain keystone', 'status', 'status --json'])
+      await ran(line, line.split(' '));
     await ran('an unknown secret', ['secrets', 'show', 'keystone.db_passwort']);
   });
 
