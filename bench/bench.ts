@@ -40,6 +40,8 @@ try {
   const fleet = await bringUp(options.hosts, cache, say);
   const { rows, trips } = await race(fleet, root);
   const versions = root === undefined ? new Map<string, string>() : ansibleVersions(root);
+  // Not a figure but a defect.
+  if (scaled.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
   write({ hosts: options.hosts, rows, trips, scaled, versions, quick: options.quick }, join(import.meta.dirname, 'RESULTS.md'));
 } finally {
   await cleanUp();

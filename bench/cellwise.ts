@@ -42,7 +42,7 @@ export function cellwise(directory: string, fleet: Fleet): Tool {
 
 /** Round trips a host, as the summary says. */
 export function roundTrips(out: string): number {
-  return Number(/([\d.]+) round trips a host/.exec(out)?.[1]);
+  return Number(/([\d.]+) round trips? a host/.exec(out)?.[1]);
 }
 
 // JSON is YAML, too.

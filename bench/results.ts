@@ -51,13 +51,14 @@ function head({ hosts, versions, trips }: Results): string[] {
     '',
     '* Floor: one ssh2 connection and one hand-written script a host, in one exec; no inventory, no plan, no lock.',
     '* Ansible: pipelining, as many forks as hosts, connections kept (ControlPersist), no facts, the interpreter given.',
-    '* Whole processes, in turns, behind a first run of each that is not counted; medians.',
+    '* Whole processes, in turns, medians. Before that each is run once and not counted; Ansible and Mitogen with one ping a host instead, which',
+    '  opens the kept connections, because a whole run takes minutes.',
     '* Processor time of the deployer counts the children it waited for; that of a host is what its container used meanwhile.',
     '',
     `${new Date().toISOString().slice(0, 10)}, ${hosts} hosts. ${machine()}`,
     '',
     `Cellwise ${commit()}, Node ${process.versions.node}, ${[...versions].map(([name, version]) => `${name} ${version}`).join(', ')}.`,
-    `Round trips a host, connecting not counted: ${trips.noop} without changes, ${trips.change} with ${spoilt} changes.`,
+    `Round trips a host of Cellwise, behind SSH's own handshake: ${trips.noop} without changes, ${trips.change} with ${spoilt} changes.`,
     '',
   ];
 }

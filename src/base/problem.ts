@@ -1,3 +1,4 @@
+import { printable } from './printable.ts';
 import type { ProblemCode } from './problem-codes.ts';
 
 /** A place in a text that a person wrote: 1-based line and column. */
@@ -20,20 +21,30 @@ export interface Problem {
   readonly hint?: string;
 }
 
+/** Characters of a message or a hint. */
+const longest = 600;
+
 /** Thrown where work cannot go on because of what a person wrote or asked for; carries all problems at once. */
 export class Invalid extends Error {
   readonly problems: readonly Problem[];
 
   constructor(problems: readonly Problem[]) {
-    super(problems.map((problem) => problem.message).join('\n'));
+    super(problems.map((problem) => printable(problem.message, longest)).join('\n'));
     this.name = 'Invalid';
-    this.problems = problems;
+    // What is wrong often quotes what somebody wrote.
+    this.problems = problems.map(({ message, hint, ...rest }) => ({
+      ...rest,
+      message: printable(message, longest),
+      ...(hint === undefined ? {} : { hint: printable(hint, longest) }),
+    }));
   }
 }
 
 /** The nearest of `candidates` to a mistyped `word`, or undefined when none is near (edit distance at most a third). */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: { candidate: string; distance: number } | undefined;
+  // Nobody mistypes a name of that length, and comparing two takes the product of theirs.
+  if (word.length > 200) return undefined;
   for (const candidate of candidates) {
     if (Math.abs(candidate.length - word.length) > 3) continue;
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());

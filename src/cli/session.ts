@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import type { Event } from '../base/event.ts';
+import { printable } from '../base/printable.ts';
 import type { Holder } from '../base/shell.ts';
 import type { Open, RunOptions } from '../engine/work.ts';
 import type { Host, Inventory, SecretRef, Ssh } from '../inventory/types.ts';
@@ -90,7 +91,8 @@ export function masked(event: Event, mask: (text: string) => string): Event {
 }
 
 function deep(value: unknown, mask: (text: string) => string): unknown {
-  if (typeof value === 'string') return mask(value);
+  // What a host says is for a screen: it must not move its cursor. The longest text is a diff.
+  if (typeof value === 'string') return printable(mask(value), 512 * 1024);
   if (Array.isArray(value)) return value.map((item) => deep(item, mask));
   if (value === null || typeof value !== 'object') return value;
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, deep(part, mask)]));

@@ -1,4 +1,4 @@
-import type { Command, Output } from '../base/command.ts';
+import { withTimeout, type Command, type Output } from '../base/command.ts';
 import type { Shell } from '../base/shell.ts';
 import type { Health, HealthCheck, Step } from '../plan/plan.ts';
 import type { ShellCheck } from '../resources/checks.ts';
@@ -101,9 +101,10 @@ async function runAll(
   shell: Pick<Shell, 'run'>,
   asked: readonly { readonly command: Command; readonly slow: boolean }[],
 ): Promise<readonly Output[]> {
+  // All of them are quick: together they get the time of one, or a host that falls silent holds up all others for an hour.
   const quick = batch(asked.flatMap(({ command, slow }) => (slow ? [] : [command])));
   const alone = asked.flatMap(({ command, slow }) => (slow ? [command] : []));
-  const together = alone.length < asked.length ? [quick.command] : [];
+  const together = alone.length < asked.length ? [withTimeout(quick.command, 120)] : [];
   const outputs = await Promise.all([...alone, ...together].map((command) => shell.run(command)));
   const answers = together.length > 0 ? quick.split(outputs.pop()!) : [];
   return asked.map(({ slow }) => (slow ? outputs.shift()! : answers.shift()!));

@@ -254,5 +254,11 @@ function say(value: unknown): string {
 
 /** The last 20 lines that a command printed, errors last. */
 function tail(output: Output): string[] {
-  return (output.out.toString() + output.err.toString()).trimEnd().split('\n').slice(-20);
+  const said = output.out.toString() + output.err.toString();
+  // One line may be all of 16 MiB.
+  return said
+    .trimEnd()
+    .split('\n')
+    .slice(-20)
+    .map((line) => line.slice(0, 1000));
 }

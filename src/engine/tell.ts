@@ -1,7 +1,8 @@
 import type { ShownChange } from '../base/event.ts';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Holder, Shell } from '../base/shell.ts';
-import type { Change } from '../base/state.ts';
+import { Secret } from '../base/secret.ts';
+import type { Change, Difference } from '../base/state.ts';
 import type { Step } from '../plan/plan.ts';
 import type { Found } from '../resources/define.ts';
 import { contentDiffs } from './content-diff.ts';
@@ -109,12 +110,18 @@ async function allDiffs(work: Work, forecasts: ReadonlyMap<string, Forecast>): P
   return diffs;
 }
 
+/** The digest of content that holds a secret could be tried out: what is shown says that there is another, and no more. */
+function guessless({ resource, params }: Step, { key, before, after }: Difference): Difference {
+  const secret = resource.via === 'shell' && resource.content?.(params) instanceof Secret;
+  return secret ? { key, before: before && 'other', after: after && 'as wanted' } : { key, before, after };
+}
+
 /** A change as people may see it. */
 export function show(step: Step, change: Change, reasons: readonly string[] = [], diff?: string): ShownChange {
   const irreversible = step.resource.irreversible?.(step.params, change) ?? false;
   return {
     action: change.before === null ? 'create' : change.after === null ? 'remove' : 'update',
-    differences: change.differences,
+    differences: change.differences.map((difference) => (difference.key === 'sha256' ? guessless(step, difference) : difference)),
     ...(diff === undefined ? {} : { diff }),
     ...(reasons.length > 0 ? { reasons } : {}),
     ...(irreversible ? { irreversible } : {}),

@@ -9,12 +9,25 @@ import type { Written, WrittenHost } from './types.ts';
 export function readEntries(hosts: Readonly<Record<string, WrittenHost>>): { entries: Entry[]; faults: Fault[] } {
   const entries: Entry[] = [];
   const faults: Fault[] = [];
+  let all = 0;
   for (const [key, host] of Object.entries(hosts)) {
     const range = parseRange(key);
-    if (typeof range !== 'string') entries.push({ key, host, range });
-    else faults.push({ code: 'bad-range', path: ['hosts', key], at: 'key', message: `The range ${key} ${range}`, hint: rangeHint });
+    if (typeof range === 'string') {
+      faults.push({ code: 'bad-range', path: ['hosts', key], at: 'key', message: `The range ${key} ${range}`, hint: rangeHint });
+      continue;
+    }
+    all += range.count;
+    if (all <= mostHosts) entries.push({ key, host, range });
+    else faults.push({ code: 'bad-range', path: ['hosts', key], at: 'key', message: tooMany(key, all), hint: rangeHint });
   }
   return { entries, faults };
+}
+
+/** Hosts of all ranges together: with each a few objects, more would fill the memory. */
+const mostHosts = 65_536;
+
+function tooMany(key: string, all: number): string {
+  return `With ${key} there are ${all.toLocaleString('en')} hosts; at most ${mostHosts.toLocaleString('en')} are allowed`;
 }
 
 const rangeHint = 'Write cmp[1-12], or cmp[01-12] for names of equal length';
@@ -151,8 +164,9 @@ function checkCell({ cells = { cell1: {} } }: Written, { key, host }: Entry): Fa
 }
 
 function checkDisks({ key, host: { disks = [] } }: Entry): Fault[] {
+  const seen = new Set<string>();
   return disks.flatMap((disk, i): Fault[] =>
-    disks.indexOf(disk) === i
+    seen.size < seen.add(disk).size
       ? []
       : [{ code: 'duplicate-disk', path: ['hosts', key, 'disks', i], message: `${key} lists the disk ${disk} twice`, hint: 'Remove one' }],
   );

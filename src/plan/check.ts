@@ -20,7 +20,8 @@ export function check(plan: Plan): readonly Problem[] {
       workOut(node, owners, report);
     } catch (error) {
       if (!(error instanceof Invalid)) throw error;
-      report(error.problems);
+      // A step type knows what is wrong, and not where it is written.
+      report(error.problems.map((problem) => (node.kind === 'step' ? { place: node.place, ...problem } : problem)));
     }
   }
   return [...problems.values()];

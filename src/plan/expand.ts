@@ -7,7 +7,7 @@ import { evaluate, type Context } from '../roles/template.ts';
 import { contextOf, family, hostsOf, resolveParams, type Placement, type SecretOf } from './context.ts';
 import { twice } from './check.ts';
 import type { Api, Plan, PlanNode } from './plan.ts';
-import { DeclaredStep, healthOf, MergedStep, resources, type RoleOnHost, type Watched } from './steps.ts';
+import { DeclaredStep, guarded, healthOf, MergedStep, resources, type RoleOnHost, type Watched } from './steps.ts';
 
 /**
  * Expands an inventory and roles into the graph of steps. Pure, and cheap for fleets: what a step's params are is worked
@@ -207,7 +207,8 @@ class Build {
     const own = placement.role.steps.indexOf(written);
     const steps = [...this.#declared.get(placement.role.name)!.get(host)!].flatMap(([i, step]) => (i < own ? [step] : []));
     return written.watches.flatMap((wanted, i) => {
-      const name = String(evaluate(wanted, this.at(placement, host).context));
+      const at = this.at(placement, host);
+      const name = guarded(at, [...written.path, 'watches', i], () => String(evaluate(wanted, at.context)));
       const watched = steps.filter((step) => step.names.some((each) => bare(step, each) === name));
       // A name means one type: `keystone` is the package, and not the database that is called so too.
       const meant = watched.filter((step) => step.stepType === watched[0]!.stepType);
@@ -265,8 +266,8 @@ function apisOf(build: Build, order: readonly Placement[]): ReadonlyMap<string, 
     const { api } = placement.role;
     if (!api) continue;
     const host = placement.hosts[0]!;
-    const { context } = build.at(placement, host);
-    const value = (source: string): unknown => evaluate(source, context);
+    const at = build.at(placement, host);
+    const value = (source: string): unknown => guarded(at, ['api'], () => evaluate(source, at.context));
     const login = api.login && {
       user: String(value(api.login.user)),
       password: value(api.login.password) as Secret,

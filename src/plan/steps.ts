@@ -4,7 +4,7 @@ import { canonical } from '../base/state.ts';
 import { prepareSchema, type Checker } from '../document/check.ts';
 import type { Host } from '../inventory/types.ts';
 import { checks } from '../resources/checks.ts';
-import type { AnyParams, ApiResource, ParamsSchema, ShellResource } from '../resources/define.ts';
+import type { AnyParams, ApiResource, ParamsSchema, ShellResource, ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
 import type { Role, RoleCheck, RoleStep } from '../roles/role.ts';
 import { evaluate, TemplateError, type Context } from '../roles/template.ts';
@@ -154,7 +154,7 @@ function checkOf(at: RoleOnHost, written: RoleCheck): HealthCheck {
 
 /** What a step is called: its value, or each text of it. */
 function namesOf(at: RoleOnHost, written: RoleStep): readonly string[] {
-  const value = guarded(at, written, () => rendered(written.name, at.context));
+  const value = guarded(at, written.path, () => rendered(written.name, at.context));
   if (!Array.isArray(value)) return [nameOf(value)];
   // Lists are shared by a fleet, so that each is gone through once.
   let names = listNames.get(value);
@@ -177,29 +177,32 @@ function shorten(name: string): string {
 
 /** A step's or check's params: templates rendered, defaults filled in, checked against the type's schema. */
 function workOut(at: RoleOnHost, written: RoleStep | RoleCheck, nameParam: string, schema: ParamsSchema): AnyParams {
-  const params = guarded(at, written, () => {
+  const params = guarded(at, written.path, () => {
     const given = { [nameParam]: rendered(written.name, at.context), ...(rendered(written.params, at.context) as object) };
     const template = 'template' in written ? written.template : undefined;
     const content = template === undefined ? {} : { content: at.role.template(template)(at.context) };
     return { ...defaults(schema), ...dropUndefined(given), ...content };
   });
-  const problems = at.role.faults(checkerOf(schema), written.path, withoutSecrets(params));
+  const problems: Problem[] = [
+    ...at.role.faults(checkerOf(schema), written.path, withoutSecrets(params)),
+    ...unfit(params, schema).map((message): Problem => ({ code: 'bad-value', message, place: at.role.place(written.path) })),
+  ];
   if (problems.length > 0) throw new Invalid(problems);
   return params;
 }
 
-function guarded<T>(at: RoleOnHost, written: RoleStep | RoleCheck, work: () => T): T {
+/** A template that cannot be rendered is told as what is wrong at a path of role.yaml. */
+export function guarded<T>(at: RoleOnHost, path: RoleStep['path'], work: () => T): T {
   try {
     return work();
   } catch (error) {
-    if (error instanceof TemplateError) throw new Invalid([templateProblem(at, written, error)]);
+    if (error instanceof TemplateError) throw new Invalid([templateProblem(at, path, error)]);
     throw error;
   }
 }
 
-function templateProblem(at: RoleOnHost, written: RoleStep | RoleCheck, error: TemplateError): Problem {
-  const place =
-    error.file === undefined ? at.role.place(written.path) : { file: error.file, line: error.line ?? 1, column: error.column ?? 1 };
+function templateProblem(at: RoleOnHost, path: RoleStep['path'], error: TemplateError): Problem {
+  const place = error.file === undefined ? at.role.place(path) : { file: error.file, line: error.line ?? 1, column: error.column ?? 1 };
   const known = Object.keys(at.context).toSorted().join(', ');
   return {
     code: 'template',
@@ -225,6 +228,20 @@ function defaults(schema: ParamsSchema): Record<string, unknown> {
 /** A param that is left out of the inventory and has no default is left out of the step as well. */
 function dropUndefined(params: object): object {
   return Object.fromEntries(Object.entries(params).filter(([, value]) => value !== undefined));
+}
+
+/** What a schema checker cannot see: secrets where a process list or the name of a file would show them, and NULs. */
+function unfit(value: unknown, schema: ValueSchema | undefined, name = 'A param'): string[] {
+  const hidden = schema?.format === 'secret' || schema?.format === 'text';
+  if (value instanceof Secret) return hidden ? [] : [`${name} cannot be secret, and would show ${value.shown}`];
+  if (typeof value === 'string') return value.includes('\0') && !hidden ? [`${name} holds a NUL byte`] : [];
+  if (Array.isArray(value)) return value.flatMap((item) => unfit(item, schema?.items, name));
+  if (value === null || typeof value !== 'object') return [];
+  const more = typeof schema?.additionalProperties === 'object' ? schema.additionalProperties : undefined;
+  return Object.entries(value).flatMap(([key, part]) => [
+    ...unfit(key, undefined, name),
+    ...unfit(part, schema?.properties?.[key] ?? more, key),
+  ]);
 }
 
 function withoutSecrets(value: unknown): unknown {

@@ -1,4 +1,5 @@
 import { sh, withInput } from '../base/command.ts';
+import { Invalid } from '../base/problem.ts';
 import { reveal, Secret, text, type Text } from '../base/secret.ts';
 import type { Json } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
@@ -159,6 +160,6 @@ function safe(found: string, wanted: Text | undefined): Json {
 // A schema cannot look into a secret.
 function line<T extends Text>(value: T | undefined): T | '' {
   if (value !== undefined && /[\r\n\0]|^\s|\s$/.test(reveal(value)))
-    throw new TypeError('The value of an ini-setting is one line without blanks around it');
+    throw new Invalid([{ code: 'bad-value', message: 'The value of an ini-setting is one line without blanks around it' }]);
   return value ?? '';
 }

@@ -113,8 +113,16 @@ async function makeIdentity(file: string): Promise<void> {
   );
 }
 
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    throw refused('secrets-identity', `${file} cannot be read: ${(error as Error).message}`, 'Name the identity by CELLWISE_IDENTITY.');
+  }
+}
+
 async function readIdentity(file: string): Promise<string> {
-  const line = readFileSync(file, 'utf8')
+  const line = readText(file)
     .split('\n')
     .find((each) => each.startsWith('AGE-SECRET-KEY-'));
   if (line === undefined) throw refused('secrets-identity', `${file} holds no age identity`, 'Its line begins with AGE-SECRET-KEY-.');

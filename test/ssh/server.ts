@@ -20,13 +20,17 @@ export interface TestKey {
 
 /** A new key in a file, and its public half as OpenSSH writes it. */
 export function newKey(name: string, passphrase?: string): TestKey {
-  const pair = ssh2.utils.generateKeyPairSync('ed25519', {
-    comment: name,
-    ...(passphrase !== undefined && { passphrase, cipher: 'aes256-ctr', rounds: 2 }),
-  });
   const path = join(dir, name);
-  writeFileSync(path, pair.private, { mode: 0o600 });
-  return { path, line: pair.public };
+  // About one in 200 of ssh2's ed25519 keys is one that it cannot read again.
+  for (;;) {
+    const pair = ssh2.utils.generateKeyPairSync('ed25519', {
+      comment: name,
+      ...(passphrase !== undefined && { passphrase, cipher: 'aes256-ctr', rounds: 2 }),
+    });
+    if (ssh2.utils.parseKey(pair.private, passphrase) instanceof Error) continue;
+    writeFileSync(path, pair.private, { mode: 0o600 });
+    return { path, line: pair.public };
+  }
 }
 
 export const clientKey = newKey('client');
