@@ -11,6 +11,7 @@ export function peopleStream(options: Options): WriteStream {
 }
 
 /** Colours on a terminal, unless NO_COLOR is set. */
-export function useColor(stream: WriteStream): boolean {
-  return stream.isTTY && (process.env['NO_COLOR'] ?? '') === '';
+export function useColor(stream: { readonly isTTY?: boolean }): boolean {
+  // What is no terminal has no isTTY at all, whatever the types say.
+  return stream.isTTY === true && (process.env['NO_COLOR'] ?? '') === '';
 }
