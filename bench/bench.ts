@@ -58,7 +58,7 @@ function readOptions(): Options {
     },
   });
   const number = (text: string): number => {
-    if (!/^[1-9]\d{0,2}$/.test(text)) throw new Error(`${text} is no number from 1 to 999`);
+    if (!/^[1-9]\d?$/.test(text)) throw new Error(`${text} is no number from 1 to 99`);
     return Number(text);
   };
   const { hosts, runs, 'slow-runs': slowRuns, quick, keep } = values;
