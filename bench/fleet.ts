@@ -1,5 +1,5 @@
 import { join } from 'node:path';
-import { docker } from '../src/lab/docker.ts';
+import { CommandFailed, docker } from '../src/lab/docker.ts';
 import { down, labFiles, up } from '../src/lab/lab.ts';
 import type { LabSpec } from '../src/lab/layout.ts';
 import { formatAddress, parseAddress } from '../src/base/ipv4.ts';
@@ -29,10 +29,7 @@ export interface Fleet {
 /** `directory`: where the lab's key is kept; always the same, so that a run can clear away what a killed one left. */
 export async function bringUp(count: number, directory: string, say: (text: string) => void): Promise<Fleet> {
   const spec = specOf(count, directory);
-  // A network that Docker does not let go of is used again.
-  await takeDown(directory, say).catch((error: unknown) => {
-    say(String(error));
-  });
+  await takeDown(directory, say);
   const machines = await up(spec, (event) => {
     if (event.type === 'note' && event.host === undefined) say(event.text);
   });
@@ -48,9 +45,13 @@ export async function bringUp(count: number, directory: string, say: (text: stri
   };
 }
 
+/** Removes the machines and their network. A network that Docker does not let go of stays, and is used again by the next run. */
 export async function takeDown(directory: string, say: (text: string) => void): Promise<void> {
-  await down({ name: cloud, directory: join(directory, 'lab') }, (event) => {
+  const spec = { name: cloud, directory: join(directory, 'lab') };
+  await down(spec, (event) => {
     if (event.type === 'note') say(event.text);
+  }).catch((error: unknown) => {
+    say(error instanceof CommandFailed ? [error.message, ...error.lines].join('\n') : String(error));
   });
 }
 

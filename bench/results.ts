@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process';
-import { writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { availableParallelism, cpus, loadavg, release, totalmem } from 'node:os';
 import { median } from './measure.ts';
 import type { Scaled } from './scale.ts';
@@ -34,7 +34,14 @@ export interface Results {
 export function write(results: Results, file: string): void {
   const text = [...runs(results), '', ...fleetOf(results), '', ...goals(results)].join('\n');
   console.log(text);
-  if (!results.quick) writeFileSync(file, `${[...head(results), text].join('\n')}\n`);
+  if (!results.quick) writeFileSync(file, `${[...head(results), text].join('\n')}\n${notes(file)}`);
+}
+
+/** What people wrote below the figures stays. */
+function notes(file: string): string {
+  const text = existsSync(file) ? readFileSync(file, 'utf8') : '';
+  const at = text.indexOf('\n## ');
+  return at < 0 ? '' : text.slice(at);
 }
 
 function head({ hosts, versions, trips }: Results): string[] {
