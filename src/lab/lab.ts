@@ -3,6 +3,7 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Emit } from '../base/event.ts';
 import { Invalid, type Problem } from '../base/problem.ts';
+import { ensureCache } from './cache.ts';
 import { docker, requireEngine } from './docker.ts';
 import { ensureImage } from './image.ts';
 import { ensureKey } from './key.ts';
@@ -53,14 +54,20 @@ export async function up(spec: LabSpec, emit: Emit): Promise<LabMachine[]> {
   const found = await containers(spec.name);
   refuseOthers(spec, found);
   refuseDifferences(spec, layout, found);
-  const image = await ensureImage('trixie', (text) => {
+  const progress = (text: string): void => {
     emit({ type: 'note', text });
-  });
+  };
+  const image = await ensureImage('trixie', progress);
+  const cache = await ensureCache(progress);
   const key = await ensureKey(spec.directory, `cellwise-lab-${spec.name}`);
   await ensureNetworks(spec, layout, emit);
   tellLeftOvers(spec, found, image, emit);
   const machines = await inParallel(spec.hosts, (host) =>
-    bringUp({ spec, host, attachments: layout.attachments.get(host.name)!, image, publicKey: key.publicKey }, found.get(host.name), emit),
+    bringUp(
+      { spec, host, attachments: layout.attachments.get(host.name)!, image, cache, publicKey: key.publicKey },
+      found.get(host.name),
+      emit,
+    ),
   );
   await writeFile(labFiles(spec.directory).knownHosts, machines.map(knownHostsLine).join(''));
   return machines;
@@ -73,7 +80,7 @@ export async function down(spec: Pick<LabSpec, 'name' | 'directory'>, emit: Emit
   refuseOthers(spec, found);
   const ids = [...found.values()].map(({ id }) => id);
   const networks = await list('network', spec.name, '{{.ID}}');
-  emit({ type: 'note', text: `removing ${ids.length} machines and ${networks.length} networks of the lab ${spec.name}` });
+  emit({ type: 'note', text: `removing the lab ${spec.name}: ${ids.length} × machine, ${networks.length} × network` });
   if (ids.length > 0) await docker(['rm', '--force', '--volumes', ...ids]);
   if (networks.length > 0) await docker(['network', 'rm', ...networks]);
   await rm(labFiles(spec.directory).knownHosts, { force: true });
@@ -132,6 +139,7 @@ interface Order {
   readonly host: LabHost;
   readonly attachments: readonly Attachment[];
   readonly image: string;
+  readonly cache: string | undefined;
   readonly publicKey: string;
 }
 
@@ -141,7 +149,7 @@ async function bringUp(order: Order, found: Container | undefined, emit: Emit): 
   const container = containerName(spec, host);
   if (!found) await create(order, container);
   if (!found?.running) await docker(['start', container]);
-  const hostKey = await docker(['exec', container, 'sh', '-c', untilReady(order.publicKey)]);
+  const hostKey = await docker(['exec', container, 'sh', '-c', untilReady(order.publicKey, order.cache)]);
   const was = found ? (found.running ? 'running' : 'started') : 'created';
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   emit({ type: 'note', host: host.name, text: was === 'running' ? `${host.name} is up` : `${host.name} ${was} in ${seconds} s` });
