@@ -259,6 +259,11 @@ export const problemCodes = {
     title: 'A lab is up that looks otherwise',
     explain: 'The inventory was changed since `lab up`. Take it down with `cellwise lab down` and bring it up again.',
   },
+  'lab-disk': {
+    title: 'A lab cannot have disks',
+    explain:
+      'The disks of a lab are sparse files behind loop devices, in `.cellwise/NAME/disks` beside the inventory. Making them needs root.',
+  },
   'lab-elsewhere': {
     title: 'A lab of this name belongs to another inventory',
     explain: 'Labs are named by their cloud. Give the cloud another name, or take the other lab down.',

@@ -33,8 +33,6 @@ function specOf(inventory: Inventory, file: string): LabSpec {
     name: inventory.cloud.name,
     directory: placesOf(file).directory,
     networks: Object.values(inventory.networks).map(({ name, cidr }) => ({ name, cidr })),
-    hosts: inventory.hosts
-      .filter(({ state }) => state === 'present')
-      .map(({ name, address, addresses, disks }) => ({ name, address, addresses, disks })),
+    hosts: inventory.hosts.map(({ name, address, addresses, disks }) => ({ name, address, addresses, disks })),
   };
 }
