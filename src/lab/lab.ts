@@ -160,7 +160,6 @@ async function bringUp(order: Order, found: Container | undefined, emit: Emit): 
   return { host: host.name, address: host.address, container, hostKey, was };
 }
 
-/** The order of connection is the order of eth0, eth1, …, so the further networks come one by one. */
 async function create(order: Order, container: string): Promise<void> {
   await docker(createArguments(order, container));
   for (const { network, address } of order.attachments.slice(1)) await docker(['network', 'connect', '--ip', address, network, container]);
@@ -173,6 +172,14 @@ export function createArguments({ spec, host, attachments, image }: Order, conta
     ...['create', '--name', container, '--hostname', host.name, '--network', first!.network, '--ip', first!.address],
     ...labels({ [labLabel]: spec.name, [directoryLabel]: resolve(spec.directory) }),
     ...labels({ [hostLabel]: host.name, [layoutLabel]: describe(attachments), [disksLabel]: devicesOf(host).join(',') }),
+    // The machine renames its interfaces at each boot, by their addresses.
+    ...[
+      '--env',
+      `LAB_LINKS=${attachments
+        .map(({ address, link }) => `${address}=${link}`)
+        .toReversed()
+        .join(' ')}`,
+    ],
     ...machineArguments(),
     ...devicesOf(host).flatMap((device) => ['--device', `${diskLink(spec.directory, host.name, device)}:${device}`]),
     image,

@@ -20,7 +20,7 @@ export const tmpfs: Readonly<Record<string, string>> = { '/run': '', '/run/lock'
 
 /** Devices of the real machine that a machine gets, as far as they exist. */
 export function devices(): string[] {
-  return ['/dev/net/tun'].filter((path) => existsSync(path));
+  return ['/dev/net/tun', '/dev/kvm', '/dev/vhost-net'].filter((path) => existsSync(path));
 }
 
 /** The arguments of `docker create` that make a container a machine. */

@@ -5,8 +5,8 @@ import { capabilities, untilReady } from '../../src/lab/machine.ts';
 const host = { name: 'ctl1', address: '10.77.0.11', disks: [] };
 const spec = { name: 'lab', directory: '/srv/lab keys', networks: [], hosts: [host] };
 const attachments = [
-  { network: 'cellwise-lab-0-management', address: '10.77.0.11' },
-  { network: 'cellwise-lab-1-storage', address: '10.78.0.11' },
+  { network: 'cellwise-lab-0-management', address: '10.77.0.11', link: 'eth0' },
+  { network: 'cellwise-lab-1-storage', address: '10.78.0.11', link: 'storage' },
 ];
 
 test('a container is a machine of its host', () => {
@@ -20,6 +20,7 @@ test('a container is a machine of its host', () => {
   ]);
   expect(args).toContain('cellwise.lab=lab');
   expect(args).toContain('cellwise.layout=cellwise-lab-0-management=10.77.0.11,cellwise-lab-1-storage=10.78.0.11');
+  expect(args).toContain('LAB_LINKS=10.78.0.11=storage 10.77.0.11=eth0');
   expect(args).toContain('--cgroupns=private');
   expect(args).not.toContain('--privileged');
   expect(args.at(-1)).toBe('cellwise-machine:trixie-12345678');
