@@ -166,8 +166,8 @@ export const problemCodes = {
     explain: '`cellwise explain ROLE` lists the params of a role.',
   },
   'role-name': {
-    title: 'A role is called otherwise than its directory',
-    explain: 'The directory is how people find it: give both the same name.',
+    title: 'A role is called otherwise than its directory, or like another role',
+    explain: 'The directory is how people find it, and the name is how roles find each other: give both the same name, and each its own.',
   },
   'role-cycle': {
     title: 'Roles need each other in a circle',

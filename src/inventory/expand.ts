@@ -31,6 +31,7 @@ export function expand(file: string, written: Written, entries: readonly Entry[]
     hosts,
     params: written.params ?? {},
     kindParams: { controller: paramsOf('controller'), compute: paramsOf('compute'), storage: paramsOf('storage') },
+    roles: (written.roles ?? []).map((directory) => resolve(dirname(file), directory)),
   };
 }
 

@@ -24,6 +24,8 @@ export interface Inventory {
   /** Params for the whole cloud. */
   readonly params: Params;
   readonly kindParams: Readonly<Record<Kind, Params>>;
+  /** Directories of the operator's own roles. Absolute. */
+  readonly roles: readonly string[];
   /** The text, for the places of problems found later. Not enumerable, so it stays out of JSON. */
   readonly document: Document;
 }
@@ -110,6 +112,7 @@ export interface Written {
   readonly cells?: Readonly<Record<string, { readonly params?: Params }>>;
   readonly kinds?: Readonly<Partial<Record<Kind, { readonly params?: Params }>>>;
   readonly params?: Params;
+  readonly roles?: readonly string[];
   readonly hosts: Readonly<Record<string, WrittenHost>>;
 }
 
