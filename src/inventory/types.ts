@@ -24,6 +24,8 @@ export interface Inventory {
   /** Params for the whole cloud. */
   readonly params: Params;
   readonly kindParams: Readonly<Record<Kind, Params>>;
+  /** Directories of the operator's own roles. Absolute. */
+  readonly roles: readonly string[];
   /** The text, for the places of problems found later. Not enumerable, so it stays out of JSON. */
   readonly document: Document;
 }
@@ -61,12 +63,21 @@ export interface Host {
   /** The cell of a compute host, or the one that a controller carries. */
   readonly cell?: string;
   readonly zone?: string;
-  readonly disks: readonly string[];
+  readonly disks: readonly Disk[];
   readonly state: 'present' | 'absent';
   readonly ssh: Ssh;
   readonly params: Params;
   /** Where it is written: ['hosts', 'cmp[001-500]']. */
   readonly path: Path;
+}
+
+/** A whole disk of a storage host. */
+export interface Disk {
+  readonly device: string;
+  /** absent: its data is moved elsewhere and it leaves the cluster. */
+  readonly state: 'present' | 'absent';
+  /** What a lab makes it, e.g. 8G. */
+  readonly size: string;
 }
 
 /** How to reach a host. What is left out is for ~/.ssh/config (when `config`) and then for the defaults of SSH. Paths are absolute. */
@@ -101,13 +112,14 @@ export interface Written {
   readonly cells?: Readonly<Record<string, { readonly params?: Params }>>;
   readonly kinds?: Readonly<Partial<Record<Kind, { readonly params?: Params }>>>;
   readonly params?: Params;
+  readonly roles?: readonly string[];
   readonly hosts: Readonly<Record<string, WrittenHost>>;
 }
 
 export interface WrittenHost extends Pick<Host, 'address' | 'cell' | 'zone'> {
   readonly addresses?: Readonly<Record<string, string>>;
   readonly kind: Kind | readonly Kind[];
-  readonly disks?: readonly string[];
+  readonly disks?: readonly (string | (Partial<Disk> & Pick<Disk, 'device'>))[];
   readonly state?: Host['state'];
   readonly ssh?: WrittenSsh & { readonly host_key?: string | readonly string[] };
   readonly params?: Params;

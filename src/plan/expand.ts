@@ -7,7 +7,7 @@ import { evaluate, type Context } from '../roles/template.ts';
 import { contextOf, family, hostsOf, resolveParams, type Placement, type SecretOf } from './context.ts';
 import { twice } from './check.ts';
 import type { Api, Plan, PlanNode } from './plan.ts';
-import { DeclaredStep, guarded, healthOf, MergedStep, resources, type RoleOnHost, type Watched } from './steps.ts';
+import { DeclaredStep, guarded, healthOf, MergedStep, resources, severally, type RoleOnHost, type Watched } from './steps.ts';
 
 /**
  * Expands an inventory and roles into the graph of steps. Pure, and cheap for fleets: what a step's params are is worked
@@ -87,7 +87,7 @@ class Build {
   readonly #key: string;
   readonly #contexts = new Map<string, Map<Host, RoleOnHost>>();
   /** By role, host and index in role.yaml: the steps that are declared there. */
-  readonly #declared = new Map<string, Map<Host, Map<number, DeclaredStep>>>();
+  readonly #declared = new Map<string, Map<Host, Map<number, readonly DeclaredStep[]>>>();
   /** By host: the ids that every role's first steps wait for. */
   readonly #opening = new Map<Host, readonly string[]>();
 
@@ -120,24 +120,30 @@ class Build {
   /** Makes the steps of a role on its hosts; edges come later, when all of a host's steps are known. */
   declare(placement: Placement): void {
     const { role, hosts } = placement;
-    const byHost = new Map<Host, Map<number, DeclaredStep>>();
+    const byHost = new Map<Host, Map<number, readonly DeclaredStep[]>>();
     this.#declared.set(role.name, byHost);
     for (const host of hosts) {
-      const steps = new Map<number, DeclaredStep>();
+      const steps = new Map<number, readonly DeclaredStep[]>();
       byHost.set(host, steps);
       const seen = new Map<string, number>();
       const nth = (id: string): number => seen.set(id, (seen.get(id) ?? 0) + 1).get(id)!;
       role.steps.forEach((written, i) => {
         if (isOnce(written) && host !== hosts[0]) return;
         if (!applies(written, placement.params(host), role)) return;
-        steps.set(i, new DeclaredStep(this.at(placement, host), written, () => this.#watched(placement, host, written), this.#key, nth));
+        const at = this.at(placement, host);
+        const watched = (): Watched[] => this.#watched(placement, host, written);
+        const ones = severally(at, written) ?? [undefined];
+        steps.set(
+          i,
+          ones.map((one) => new DeclaredStep(at, written, one, watched, this.#key, nth)),
+        );
       });
     }
   }
 
   /** Sources, then packages: what opens a host, for all of its roles at once. */
   openHost(host: Host): void {
-    const declared = [...this.#declared.values()].flatMap((byHost) => [...(byHost.get(host)?.values() ?? [])]);
+    const declared = [...this.#declared.values()].flatMap((byHost) => [...(byHost.get(host)?.values() ?? [])].flat());
     const sources = declared.filter((step) => phaseOf(step) === 'sources');
     for (const step of sources) this.#add(step);
     this.#opening.set(
@@ -161,12 +167,13 @@ class Build {
     role.steps.forEach((written, i) => {
       const once = isOnce(written);
       for (const host of once ? hosts.slice(0, 1) : hosts) {
-        const step = byHost.get(host)!.get(i);
-        if (!step || phaseOf(step) !== undefined) continue;
-        this.#add(step);
-        this.#wait(step.step, behind.get(host)!);
-        behind.set(host, new Map([[step.step, 'next in the role']]));
-        if (once) for (const other of hosts.slice(1)) behind.get(other)!.set(step.step, `once, on ${host.name}`);
+        for (const step of byHost.get(host)!.get(i) ?? []) {
+          if (phaseOf(step) !== undefined) continue;
+          this.#add(step);
+          this.#wait(step.step, behind.get(host)!);
+          behind.set(host, new Map([[step.step, 'next in the role']]));
+          if (once) for (const other of hosts.slice(1)) behind.get(other)!.set(step.step, `once, on ${host.name}`);
+        }
       }
     });
     const ready = readyId(role.name);
@@ -205,7 +212,7 @@ class Build {
 
   #watched(placement: Placement, host: Host, written: RoleStep): Watched[] {
     const own = placement.role.steps.indexOf(written);
-    const steps = [...this.#declared.get(placement.role.name)!.get(host)!].flatMap(([i, step]) => (i < own ? [step] : []));
+    const steps = [...this.#declared.get(placement.role.name)!.get(host)!].flatMap(([i, each]) => (i < own ? each : []));
     return written.watches.flatMap((wanted, i) => {
       const at = this.at(placement, host);
       const name = guarded(at, [...written.path, 'watches', i], () => String(evaluate(wanted, at.context)));

@@ -32,21 +32,31 @@ export class DeclaredStep implements Step {
   readonly resource: Resource;
   readonly #at: RoleOnHost;
   readonly #written: RoleStep;
+  readonly #one: One | undefined;
   readonly #watched: () => readonly Watched[];
   readonly #key: string;
   #params: AnyParams | undefined;
 
   /**
-   * `watched`: the steps whose names the step watches; `key`: the cloud's, for the digest of what it watches; `nth`: which
-   * it is of the role's steps on this host that are called the same.
+   * `one`: which of the resources, where what is written stands for several; `watched`: the steps whose names the step
+   * watches; `key`: the cloud's, for the digest of what it watches; `nth`: which it is of the role's steps on this host that
+   * are called the same.
    */
-  constructor(at: RoleOnHost, written: RoleStep, watched: () => readonly Watched[], key: string, nth: (id: string) => number) {
+  constructor(
+    at: RoleOnHost,
+    written: RoleStep,
+    one: One | undefined,
+    watched: () => readonly Watched[],
+    key: string,
+    nth: (id: string) => number,
+  ) {
     this.#at = at;
     this.#written = written;
+    this.#one = one;
     this.#watched = watched;
     this.#key = key;
     this.resource = resources.get(written.type)!;
-    this.names = namesOf(at, written);
+    this.names = one ? [one.name] : namesOf(at, written);
     this.name = shorten(this.names.join(' '));
     const id = `${at.host.name}/${at.role.name}/${written.type}${this.name === '' ? '' : ` ${this.name}`}`;
     const count = nth(id);
@@ -78,7 +88,7 @@ export class DeclaredStep implements Step {
   }
 
   #work(): AnyParams {
-    const params = workOut(this.#at, this.#written, this.resource.nameParam, this.resource.params);
+    const params = workOut(this.#at, this.#written, this.resource.nameParam, this.resource.params, this.#one);
     const watched = this.#watched();
     if (watched.length === 0) return params;
     // What a service runs on is the wanted state of all it watches: known now, and the same until one of them changes.
@@ -88,6 +98,25 @@ export class DeclaredStep implements Step {
     });
     return { ...params, digest: fingerprint(this.#key, canonical(wanted)) };
   }
+}
+
+/** One of the resources that a step stands for, with the params that are its own. */
+export interface One {
+  readonly name: string;
+  readonly params: Readonly<Record<string, unknown>>;
+}
+
+/**
+ * What a step stands for where its value is a list of names, or a mapping of names to params, and its type wants one name:
+ * a resource each. Undefined where the step is one resource.
+ */
+export function severally(at: RoleOnHost, written: RoleStep): readonly One[] | undefined {
+  const { nameParam, params } = resources.get(written.type)!;
+  if (params.properties[nameParam]!.type !== 'string') return undefined;
+  const value = guarded(at, written.path, () => rendered(written.name, at.context));
+  if (Array.isArray(value)) return value.map((name) => ({ name: nameOf(name), params: {} }));
+  if (value === null || typeof value !== 'object' || value instanceof Secret) return undefined;
+  return Object.entries(value).map(([name, params]) => ({ name, params: (params ?? {}) as One['params'] }));
 }
 
 /** A declared step that another watches, and the node of the graph that stands for it. */
@@ -176,9 +205,10 @@ function shorten(name: string): string {
 }
 
 /** A step's or check's params: templates rendered, defaults filled in, checked against the type's schema. */
-function workOut(at: RoleOnHost, written: RoleStep | RoleCheck, nameParam: string, schema: ParamsSchema): AnyParams {
+function workOut(at: RoleOnHost, written: RoleStep | RoleCheck, nameParam: string, schema: ParamsSchema, one?: One): AnyParams {
   const params = guarded(at, written.path, () => {
-    const given = { [nameParam]: rendered(written.name, at.context), ...(rendered(written.params, at.context) as object) };
+    const name = one ? one.name : rendered(written.name, at.context);
+    const given = { [nameParam]: name, ...(rendered(written.params, at.context) as object), ...one?.params };
     const template = 'template' in written ? written.template : undefined;
     const content = template === undefined ? {} : { content: at.role.template(template)(at.context) };
     return { ...defaults(schema), ...dropUndefined(given), ...content };

@@ -35,7 +35,7 @@ WHERE HEX(CAST(schema_name AS BINARY)) IN (${all.map((p) => `'${hex(p.database)}
   },
   apply: (p, change) =>
     withInput(
-      sh`mariadb -NB --connect-timeout=10 --default-character-set=utf8mb4`,
+      sh`mariadb -NB --binary-mode --connect-timeout=10 --default-character-set=utf8mb4`,
       `${change.before === null ? 'CREATE' : 'ALTER'} DATABASE ${identifier(p.database)} CHARACTER SET ${p.charset} COLLATE ${p.collate};\n`,
     ),
 });

@@ -5,6 +5,7 @@ import type { State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
 
 // In this mode a quote is the only character that means something in a string, whatever the server's default is.
+// The client's --binary-mode keeps a carriage return before a newline, and takes no command of its own for one.
 const mode = "SET SESSION sql_mode = 'NO_BACKSLASH_ESCAPES';";
 
 /** A user of MariaDB: its password and exactly these grants. The password itself is never sent, only its hash. */
@@ -59,7 +60,7 @@ export const mysqlUser = defineResource({
     withInput(
       sh`command -v mariadb >/dev/null || { echo 'MariaDB is not installed on this host' >&2; exit 127; }
 mariadb -NB --connect-timeout=10 --default-character-set=utf8mb4 -e 'SELECT 1' >/dev/null || exit
-mariadb --force -NB --connect-timeout=10 --default-character-set=utf8mb4 2>/dev/null
+mariadb --force -NB --binary-mode --connect-timeout=10 --default-character-set=utf8mb4 2>/dev/null
 exit 0`,
       [
         mode,
@@ -105,7 +106,7 @@ exit 0`,
       for (const [on, what] of Object.entries(after)) if (before[on] !== what) statements.push(`GRANT ${what} ON ${target(on)} TO ${who};`);
     }
     return withInput(
-      sh`mariadb -NB --connect-timeout=10 --default-character-set=utf8mb4`,
+      sh`mariadb -NB --binary-mode --connect-timeout=10 --default-character-set=utf8mb4`,
       statements.reduce((all, statement) => text`${all}\n${statement}`, ''),
     );
   },

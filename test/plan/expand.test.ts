@@ -527,6 +527,47 @@ describe('params of steps', () => {
   });
 });
 
+describe('a step whose value names several resources', () => {
+  const admins = { type: 'object', additionalProperties: { type: 'object' } };
+  const roles = {
+    one: {
+      on: ['controller'],
+      params: { admins, tools: { type: 'array', items: { type: 'string' }, default: [] } },
+      steps: [
+        { user: '{{admins}}', shell: '/bin/sh', sudo: true },
+        { symlink: '{{tools}}', target: '/opt/tools' },
+        { package: ['a', 'b'] },
+        { directory: '/end' },
+      ],
+    },
+  };
+  const given = (text: string) => planned(roles, small, `params: {one: ${text}}\n`);
+
+  it('is one each, in order, with its own params before those of the step', () => {
+    const plan = given('{admins: {alice: {shell: /bin/bash}, bob: {absent: true}, carol: }, tools: [/a, /b]}');
+    expect(step(plan, 'ctl1/one/user alice').params).toMatchObject({ name: 'alice', shell: '/bin/bash', sudo: true });
+    expect(step(plan, 'ctl1/one/user bob').params).toMatchObject({ name: 'bob', shell: '/bin/sh', absent: true });
+    expect(needs(plan, 'ctl1/one/symlink /a')).toEqual(['ctl1/one/user carol: next in the role']);
+    expect(step(plan, 'ctl1/one/symlink /b').params).toEqual({ path: '/b', target: '/opt/tools' });
+    expect(needs(plan, 'ctl1/one/directory /end')).toEqual(['ctl1/one/symlink /b: next in the role']);
+    expect(step(plan, 'ctl1/packages').params['names']).toEqual(['a', 'b']);
+  });
+
+  it('is none where there is none to name', () => {
+    const plan = given('{admins: {}}');
+    expect(needs(plan, 'ctl1/one/directory /end')).toEqual(['ctl1/packages: packages first']);
+  });
+
+  it('takes a value as it stands: what looks like a template in it is none', () => {
+    const plan = given(`{tools: ['/{{cloud.name}}']}`);
+    expect(step(plan, 'ctl1/one/symlink /{{cloud.name}}').params).toMatchObject({ path: '/{{cloud.name}}' });
+  });
+
+  it('says what an entry has that the type refuses', () => {
+    expect(complaints(given('{admins: {Alice: {}, bob: {shoe: 1}}}'))).toEqual(['bad-value 6:5', 'unknown-key 6:5']);
+  });
+});
+
 describe('purity', () => {
   const roles = readRoles('roles').roles;
   const text = (plan: Plan): string =>

@@ -43,6 +43,7 @@ describe('apply twice, the second run does nothing; what is changed by hand is m
     // MariaDB keeps names in its three-byte utf8, and compares them without blanks at their end.
     const name = anyText.map((text) => text.replace(/[^\0-\uffff]|[\ud800-\udfff]/gu, '').trim()).filter((text) => text !== '');
     const database = name.map((text) => text.replace(/[\\/]/g, '') + 'x');
+    const lineEnds = 'a\r\nb\rc\n\\h';
     const user = fc.record({
       user: name,
       password: anyText.map((text) => Secret.of('any', text)),
@@ -50,6 +51,7 @@ describe('apply twice, the second run does nothing; what is changed by hand is m
     });
     const all = fc
       .sample(fc.uniqueArray(user, { minLength: 1000, maxLength: 1000, selector: (one) => one.user }), 1)[0]!
+      .with(0, { user: lineEnds, password: Secret.of('any', lineEnds), grants: [{ on: `a\r\nb.*` }] })
       .map((one) => resource('mysql-user', one).params);
     const joined = (commands: readonly Command[]): Command => ({
       script: commands[0]!.script,
