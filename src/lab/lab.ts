@@ -161,7 +161,13 @@ export function createArguments({ spec, host, attachments, image }: Order, conta
     ...labels({ [labLabel]: spec.name, [directoryLabel]: resolve(spec.directory) }),
     ...labels({ [hostLabel]: host.name, [layoutLabel]: describe(attachments) }),
     // The machine renames its interfaces at each boot, by their addresses.
-    ...['--env', `LAB_LINKS=${attachments.map(({ address, link }) => `${address}=${link}`).toReversed().join(' ')}`],
+    ...[
+      '--env',
+      `LAB_LINKS=${attachments
+        .map(({ address, link }) => `${address}=${link}`)
+        .toReversed()
+        .join(' ')}`,
+    ],
     ...machineArguments(),
     image,
   ];
