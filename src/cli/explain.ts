@@ -3,7 +3,7 @@ import { Invalid, nearest } from '../base/problem.ts';
 import { shown, Secret } from '../base/secret.ts';
 import type { Inventory } from '../inventory/types.ts';
 import { readInventory } from '../inventory/read.ts';
-import { hostsOf, resolveParams } from '../plan/context.ts';
+import { hostsOf, resolveParams, wantedRoles } from '../plan/context.ts';
 import { checks } from '../resources/checks.ts';
 import { resourceTypes } from '../resources/index.ts';
 import { readRoles, type Role } from '../roles/role.ts';
@@ -66,7 +66,7 @@ function hostTexts(inventory: Inventory, roles: ReadonlyMap<string, Role>, name:
   const facts = [
     `${host.name}: ${host.kinds.join(', ')} at ${host.address}${host.cell === undefined ? '' : `, cell ${host.cell}`}${host.zone === undefined ? '' : `, zone ${host.zone}`}`,
   ];
-  const own = [...roles.values()].filter((role) => hostsOf(inventory, role).includes(host));
+  const own = wantedRoles(inventory, roles).filter((role) => hostsOf(inventory, role).includes(host));
   const params = own.flatMap((role) => [
     `  ${role.name}`,
     ...Object.entries(resolveParams(inventory, role, host, secrets.get)).map(

@@ -16,8 +16,8 @@ export interface ApiSession {
    * `refresh`. For `patience` seconds a question is asked again while its service is starting up: no connection, or 5xx.
    */
   follow<T>(conversation: Generator<ApiRequest, T, ApiAnswer>, patience?: number): Promise<T>;
-  /** Forgets what was asked: the cloud may have changed. */
-  refresh(): void;
+  /** Forgets what was asked, at least so many milliseconds ago: the cloud may have changed. */
+  refresh(age?: number): void;
   /** Requests sent so far. */
   readonly requests: number;
 }
@@ -27,7 +27,7 @@ const timeLimit = 60_000;
 
 export function openApis(apis: ReadonlyMap<string, Api>, dial: Dial): ApiSession {
   let token: Promise<string> | undefined;
-  let asked = new Map<string, Promise<ApiAnswer>>();
+  const asked = new Map<string, { readonly at: number; readonly answer: Promise<ApiAnswer> }>();
   let requests = 0;
 
   const exchange = async (
@@ -91,14 +91,15 @@ export function openApis(apis: ReadonlyMap<string, Api>, dial: Dial): ApiSession
         if (step.done) return step.value;
         const request = step.value;
         const key = canonical([request.service, request.path, request.auth ?? '']);
-        const answer = request.method === 'GET' ? (asked.get(key) ?? send(request, patience)) : send(request);
-        if (request.method === 'GET') asked.set(key, answer);
-        else if (request.auth !== 'none') asked = new Map();
+        const known = request.method === 'GET' ? asked.get(key) : undefined;
+        const { answer } = known ?? { answer: send(request, patience) };
+        if (request.method === 'GET' && !known) asked.set(key, { at: performance.now(), answer });
+        else if (request.method !== 'GET' && request.auth !== 'none') asked.clear();
         step = conversation.next(await answer);
       }
     },
-    refresh: () => {
-      asked = new Map();
+    refresh: (age = 0) => {
+      for (const [key, { at }] of asked) if (performance.now() - at >= age) asked.delete(key);
     },
     get requests() {
       return requests;

@@ -198,6 +198,8 @@ class Mending {
     const at = performance.now();
     const within = Math.max(0, ...health.checks.map((each) => each.within));
     for (let pause = 250; ; pause = Math.min(pause * 1.5, 3000)) {
+      // Hosts of a fleet that wait for the same list share it for a moment.
+      this.#work.apis.refresh(1000);
       const why = await examine(shell, health, this.#work.apis);
       const last = secondsSince(at) + pause / 1000 > within || this.#work.drain.aborted;
       if (why === undefined || last) return this.#healthy(health, why, secondsSince(at));

@@ -37,6 +37,8 @@ export interface Cloud {
   readonly os: string;
   readonly domain?: string;
   readonly storage: 'ceph' | 'file';
+  /** Names of the roles that the cloud is to have; what they need comes along. Left out: all roles. */
+  readonly services?: readonly string[];
   readonly vip: { readonly internal?: string; readonly external?: string };
 }
 

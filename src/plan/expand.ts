@@ -4,7 +4,7 @@ import { Cycle, Graph } from '../graph/graph.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
 import type { Role, RoleStep } from '../roles/role.ts';
 import { evaluate, type Context } from '../roles/template.ts';
-import { contextOf, family, hostsOf, resolveParams, type Placement, type SecretOf } from './context.ts';
+import { contextOf, family, hostsOf, resolveParams, wantedRoles, type Placement, type SecretOf } from './context.ts';
 import { twice } from './check.ts';
 import type { Api, Plan, PlanNode } from './plan.ts';
 import { DeclaredStep, guarded, healthOf, MergedStep, resources, severally, type RoleOnHost, type Watched } from './steps.ts';
@@ -26,10 +26,10 @@ export function expand(inventory: Inventory, roles: ReadonlyMap<string, Role>, s
   return { inventory, graph: build.graph, nodes: build.nodes, hosts: inventory.hosts, apis: apisOf(build, order), key };
 }
 
-/** Every role on the present hosts of its kinds; a role without hosts is no part of the cloud. */
+/** Every wanted role on the present hosts of its kinds; a role without hosts is no part of the cloud. */
 function placeRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Map<string, Placement> {
   const placements = new Map<string, Placement>();
-  for (const role of roles.values()) {
+  for (const role of wantedRoles(inventory, roles)) {
     const hosts = hostsOf(inventory, role);
     if (hosts.length === 0) continue;
     const known = new Map<Host, Context>();
@@ -51,7 +51,7 @@ function inOrder(placements: ReadonlyMap<string, Placement>): readonly Placement
   const graph = new Graph();
   for (const { role } of placements.values()) {
     graph.add(role.name);
-    for (const need of role.needs) if (placements.has(need)) graph.after(role.name, need, 'needs');
+    for (const need of [...role.needs, ...role.after]) if (placements.has(need)) graph.after(role.name, need, 'needs');
   }
   try {
     return graph.order().map((name) => placements.get(name)!);
@@ -171,6 +171,7 @@ class Build {
           if (phaseOf(step) !== undefined) continue;
           this.#add(step);
           this.#wait(step.step, behind.get(host)!);
+          this.#comeBehind(step.step, role);
           behind.set(host, new Map([[step.step, 'next in the role']]));
           if (once) for (const other of hosts.slice(1)) behind.get(other)!.set(step.step, `once, on ${host.name}`);
         }
@@ -199,6 +200,10 @@ class Build {
     return behind;
   }
 
+  #comeBehind(id: string, role: Role): void {
+    for (const name of role.after) if (this.#placements.has(name)) this.graph.behind(id, readyId(name), `after ${name}`);
+  }
+
   #wait(id: string, behind: ReadonlyMap<string, string>): void {
     for (const [need, why] of behind) this.graph.after(id, need, why);
   }
@@ -212,21 +217,24 @@ class Build {
 
   #watched(placement: Placement, host: Host, written: RoleStep): Watched[] {
     const own = placement.role.steps.indexOf(written);
-    const steps = [...this.#declared.get(placement.role.name)!.get(host)!].flatMap(([i, each]) => (i < own ? each : []));
+    const above = [...this.#declared.get(placement.role.name)!.get(host)!].flatMap(([i, each]) => (i < own ? each : []));
+    const needed = placement.role.needs.flatMap((need) => [...(this.#declared.get(need)?.get(host)?.values() ?? [])].flat());
     return written.watches.flatMap((wanted, i) => {
       const at = this.at(placement, host);
       const name = guarded(at, [...written.path, 'watches', i], () => String(evaluate(wanted, at.context)));
-      const watched = steps.filter((step) => step.names.some((each) => bare(step, each) === name));
+      const called = (step: DeclaredStep): boolean => step.names.some((each) => bare(step, each) === name);
+      const watched = above.some(called) ? above.filter(called) : needed.filter(called);
       // A name means one type: `keystone` is the package, and not the database that is called so too.
       const meant = watched.filter((step) => step.stepType === watched[0]!.stepType);
       if (meant.length > 0) return meant.map((declared) => this.#watch(name, declared, host));
-      // A step that `when` leaves out is there for other hosts: nothing to watch here.
-      if (placement.role.steps.slice(0, own).some((step) => [step.name].flat().includes(wanted))) return [];
+      // A step that `when` leaves out, or that is done once, is there for other hosts: nothing to watch here.
+      const elsewhere = placement.role.needs.flatMap((need) => this.#placements.get(need)?.role.steps ?? []);
+      if ([...placement.role.steps.slice(0, own), ...elsewhere].some((step) => [step.name].flat().includes(wanted))) return [];
       const near = nearest(
         name,
-        steps.flatMap((step) => step.names),
+        [...above, ...needed].flatMap((step) => step.names),
       );
-      const message = `The role ${placement.role.name} watches "${name}", and none of its steps above is called so`;
+      const message = `The role ${placement.role.name} watches "${name}", and no step above it, nor of the roles it needs, is called so`;
       const hint = near === undefined ? {} : { hint: `Did you mean "${near}"?` };
       throw new Invalid([{ code: 'unknown-watch', message, place: placement.role.place([...written.path, 'watches', i]), ...hint }]);
     });
@@ -253,13 +261,14 @@ function isOnce(written: RoleStep): boolean {
 
 function applies({ when, path }: RoleStep, params: Context, role: Role): boolean {
   if (when === undefined) return true;
-  const wanted = typeof when === 'string' ? { [when]: true } : when;
-  return Object.entries(wanted).every(([name, value]) => {
+  const asked = typeof when === 'string' ? [[when] as const] : Object.entries(when);
+  return asked.every(([name, value]) => {
     if (!Object.hasOwn(role.params, name)) {
       const message = `The role ${role.name} asks when "${name}", and has no such param`;
       throw new Invalid([{ code: 'unknown-param', message, place: role.place([...path, 'when']) }]);
     }
-    return params[name] === value;
+    // A name alone: true, or given at all.
+    return value === undefined ? (params[name] ?? false) !== false : params[name] === value;
   });
 }
 

@@ -3,6 +3,7 @@ import { command } from './command.ts';
 import { dbSync } from './db-sync.ts';
 import type { ResourceType } from './define.ts';
 import { directory } from './directory.ts';
+import { featureFile } from './feature-file.ts';
 import { file } from './file.ts';
 import { group } from './group.ts';
 import { hostsFile } from './hosts-file.ts';
@@ -14,6 +15,10 @@ import { keystoneService } from './keystone-service.ts';
 import { keystoneUser } from './keystone-user.ts';
 import { mysqlDatabase } from './mysql-database.ts';
 import { mysqlUser } from './mysql-user.ts';
+import { novaCell } from './nova-cell.ts';
+import { novaDiscover } from './nova-discover.ts';
+import { ovsBridge } from './ovs-bridge.ts';
+import { ovsDatapath } from './ovs-datapath.ts';
 import { packages } from './package.ts';
 import { rabbitmqUser } from './rabbitmq-user.ts';
 import { rabbitmqVhost } from './rabbitmq-vhost.ts';
@@ -29,6 +34,7 @@ export const resourceTypes: readonly ResourceType[] = [
   packages,
   aptSource,
   file,
+  featureFile,
   directory,
   symlink,
   iniSetting,
@@ -50,4 +56,8 @@ export const resourceTypes: readonly ResourceType[] = [
   keystoneRole,
   keystoneUser,
   keystoneService,
+  novaCell,
+  novaDiscover,
+  ovsDatapath,
+  ovsBridge,
 ];

@@ -13,7 +13,7 @@ interface Writable {
 const reserved = {
   once: { type: 'boolean', description: "Only on the role's first host; its other hosts wait here." },
   when: {
-    description: 'Only where this param is true, or where these params have these values.',
+    description: 'Only where this param is true or is given at all, or where these params have these values.',
     anyOf: [{ type: 'string' }, { type: 'object', minProperties: 1 }],
   },
 } as const;
@@ -102,8 +102,8 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         type: 'array',
         minItems: 1,
         uniqueItems: true,
-        items: { enum: ['controller', 'compute', 'storage'] },
-        description: 'The kinds of host that carry it.',
+        items: { enum: ['controller', 'compute', 'storage', 'cell'] },
+        description: 'The kinds of host that carry it; cell: controllers that belong to a cell.',
       },
       scope: {
         enum: ['host', 'cloud'],
@@ -114,6 +114,12 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         description: 'all (the default): every host of its kinds. first: the first of them in the inventory.',
       },
       needs: { type: 'array', uniqueItems: true, items: { type: 'string' }, description: 'Roles that must be healthy first.' },
+      after: {
+        type: 'array',
+        uniqueItems: true,
+        items: { type: 'string' },
+        description: 'Roles that come first where there are any; one that fails does not hold up this role.',
+      },
       os: {
         type: 'object',
         description: 'Names that differ between families of operating systems: family, name, value. Templates say {{os.NAME}}.',

@@ -20,6 +20,8 @@ export interface Role {
   /** On all hosts of its kinds, or on the first only. */
   readonly hosts: 'all' | 'first';
   readonly needs: readonly string[];
+  /** Roles that it comes behind, however they end. */
+  readonly after: readonly string[];
   /** Names that differ between families of operating systems: family → name → value. */
   readonly os: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly params: Readonly<Record<string, ParamSchema>>;
@@ -49,7 +51,7 @@ export interface RoleStep {
   readonly params: Readonly<Record<string, unknown>>;
   readonly template?: string;
   readonly once: boolean;
-  /** A boolean param's name, or params and the values that they must have. */
+  /** The name of a param that must be true or, if it is no boolean, be given; or params and the values that they must have. */
   readonly when?: string | Readonly<Record<string, unknown>>;
   readonly watches: readonly string[];
   readonly path: readonly (string | number)[];
@@ -113,6 +115,7 @@ interface RoleDocument {
   readonly scope?: 'host' | 'cloud';
   readonly hosts?: 'all' | 'first';
   readonly needs?: readonly string[];
+  readonly after?: readonly string[];
   readonly os?: Role['os'];
   readonly api?: NonNullable<Role['api']>;
   readonly steps: readonly Readonly<Record<string, unknown>>[];
@@ -144,6 +147,7 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
     scope: written.scope ?? 'cloud',
     hosts: written.hosts ?? 'all',
     needs: written.needs ?? [],
+    after: written.after ?? [],
     os: written.os ?? {},
     params: params.schemas,
     steps: written.steps.map((step, i) => readStep(step, i)),
@@ -234,20 +238,22 @@ function readTemplate(directory: string, name: string): Template {
   return (context) => inFile(() => template(context));
 }
 
-/** Needs of roles that are not there; one that is there and broken has been told of. */
+/** Roles that are named and not there; one that is there and broken has been told of. */
 function checkNeeds(roles: ReadonlyMap<string, Role>, broken: ReadonlySet<string>): Problem[] {
   return [...roles.values()].flatMap((role) =>
-    role.needs.flatMap((need, i) => {
-      if (roles.has(need) || broken.has(need)) return [];
-      const near = nearest(need, roles.keys());
-      return [
-        {
-          code: 'unknown-role',
-          message: `The role ${role.name} needs "${need}", and there is no such role`,
-          place: role.place(['needs', i]),
-          ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
-        },
-      ];
-    }),
+    (['needs', 'after'] as const).flatMap((list) =>
+      role[list].flatMap((name, i) => {
+        if (roles.has(name) || broken.has(name)) return [];
+        const near = nearest(name, roles.keys());
+        return [
+          {
+            code: 'unknown-role',
+            message: `The role ${role.name} ${list === 'needs' ? 'needs' : 'comes after'} "${name}", and there is no such role`,
+            place: role.place([list, i]),
+            ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
+          },
+        ];
+      }),
+    ),
   );
 }
