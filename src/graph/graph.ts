@@ -6,7 +6,7 @@ export class Graph {
   readonly #nodes = new Map<string, Node>();
 
   add(id: string): this {
-    if (!this.#nodes.has(id)) this.#nodes.set(id, { id, needs: new Map(), neededBy: [] });
+    if (!this.#nodes.has(id)) this.#nodes.set(id, { id, nth: this.#nodes.size, needs: new Map(), neededBy: [] });
     return this;
   }
 
@@ -67,8 +67,10 @@ export class Graph {
   /** The graph of some ids alone; edges to others are dropped. */
   only(ids: ReadonlySet<string>): Graph {
     const part = new Graph();
-    for (const node of this.#nodes.values()) if (ids.has(node.id)) part.add(node.id);
-    for (const id of ids) for (const [need, why] of this.#get(id).needs) if (ids.has(need)) part.after(id, need, why);
+    // Not by going through all: many small parts of a large graph are asked for.
+    const nodes = [...ids].map((id) => this.#get(id)).toSorted((a, b) => a.nth - b.nth);
+    for (const { id } of nodes) part.add(id);
+    for (const { id } of nodes) for (const [need, why] of this.#get(id).needs) if (ids.has(need)) part.after(id, need, why);
     return part;
   }
 
@@ -113,6 +115,8 @@ export class Graph {
 
 interface Node {
   readonly id: string;
+  /** In the order of adding. */
+  readonly nth: number;
   readonly needs: Map<string, string>;
   readonly neededBy: string[];
 }
