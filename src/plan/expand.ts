@@ -30,7 +30,7 @@ export function expand(inventory: Inventory, roles: ReadonlyMap<string, Role>, s
 function placeRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Map<string, Placement> {
   const placements = new Map<string, Placement>();
   for (const role of roles.values()) {
-    const hosts = hostsOf(inventory, role);
+    const hosts = hostsOf(inventory, role, roles);
     if (hosts.length === 0) continue;
     const known = new Map<Host, Context>();
     const params = (host: Host): Context => {
@@ -65,11 +65,13 @@ function inOrder(placements: ReadonlyMap<string, Placement>): readonly Placement
 
 function placementProblems(inventory: Inventory, { role }: Placement, placements: ReadonlyMap<string, Placement>): Problem[] {
   const problems: Problem[] = [];
-  role.needs.forEach((need, i) => {
-    if (placements.has(need)) return;
-    const message = `The role ${role.name} needs ${need}, and no host of this inventory carries it`;
-    problems.push({ code: 'need-without-host', message, place: role.place(['needs', i]), hint: 'Add a host of a kind that carries it.' });
-  });
+  for (const list of ['needs', 'reads'] as const) {
+    role[list].forEach((name, i) => {
+      if (placements.has(name)) return;
+      const message = `The role ${role.name} ${list} ${name}, and no host of this inventory carries it`;
+      problems.push({ code: 'need-without-host', message, place: role.place([list, i]), hint: 'Add a host of a kind that carries it.' });
+    });
+  }
   const os = family(inventory);
   if (Object.keys(role.os).length > 0 && !Object.hasOwn(role.os, os)) {
     const message = `The role ${role.name} knows no names for ${os}`;
@@ -205,7 +207,9 @@ class Build {
 
   #watched(placement: Placement, host: Host, written: RoleStep): Watched[] {
     const own = placement.role.steps.indexOf(written);
-    const steps = [...this.#declared.get(placement.role.name)!.get(host)!].flatMap(([i, step]) => (i < own ? [step] : []));
+    const above = [...this.#declared.get(placement.role.name)!.get(host)!].flatMap(([i, step]) => (i < own ? [step] : []));
+    const before = placement.role.needs.flatMap((need) => [...(this.#declared.get(need)?.get(host)?.values() ?? [])]);
+    const steps = [...above, ...before];
     return written.watches.flatMap((wanted, i) => {
       const at = this.at(placement, host);
       const name = guarded(at, [...written.path, 'watches', i], () => String(evaluate(wanted, at.context)));
@@ -219,7 +223,7 @@ class Build {
         name,
         steps.flatMap((step) => step.names),
       );
-      const message = `The role ${placement.role.name} watches "${name}", and none of its steps above is called so`;
+      const message = `The role ${placement.role.name} watches "${name}", and no step above it, and none of the roles that it needs, is called so`;
       const hint = near === undefined ? {} : { hint: `Did you mean "${near}"?` };
       throw new Invalid([{ code: 'unknown-watch', message, place: placement.role.place([...written.path, 'watches', i]), ...hint }]);
     });

@@ -8,7 +8,7 @@ import type { AnyParams, ApiResource, ParamsSchema, ShellResource, ValueSchema }
 import { resourceTypes } from '../resources/index.ts';
 import type { Role, RoleCheck, RoleStep } from '../roles/role.ts';
 import { evaluate, TemplateError, type Context } from '../roles/template.ts';
-import type { Health, HealthCheck, Step, Watch } from './plan.ts';
+import type { Gate, Health, HealthCheck, Step, Watch } from './plan.ts';
 
 type Resource = ShellResource<AnyParams> | ApiResource<AnyParams>;
 
@@ -35,6 +35,7 @@ export class DeclaredStep implements Step {
   readonly #watched: () => readonly Watched[];
   readonly #key: string;
   #params: AnyParams | undefined;
+  #gate: readonly HealthCheck[] | undefined;
 
   /**
    * `watched`: the steps whose names the step watches; `key`: the cloud's, for the digest of what it watches; `nth`: which
@@ -75,6 +76,13 @@ export class DeclaredStep implements Step {
 
   get params(): AnyParams {
     return (this.#params ??= this.#work());
+  }
+
+  get gate(): Gate | undefined {
+    const { role } = this.#at;
+    if (this.stepType !== 'service' || role.gate.length === 0) return undefined;
+    const checks = (this.#gate ??= role.gate.map((written) => checkOf(this.#at, written)));
+    return { checks, health: healthOf(this.#at) };
   }
 
   #work(): AnyParams {

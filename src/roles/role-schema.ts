@@ -110,10 +110,21 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         description: 'host: whoever needs it waits for it on its own host only. cloud (the default): on all hosts.',
       },
       hosts: {
-        enum: ['all', 'first'],
-        description: 'all (the default): every host of its kinds. first: the first of them in the inventory.',
+        description:
+          'all (the default): every host of its kinds. first: the first of them in the inventory. quorum: an odd number of them. {with: ROLE}: those that carry that role.',
+        anyOf: [
+          { enum: ['all', 'first', 'quorum'] },
+          { type: 'object', required: ['with'], additionalProperties: false, properties: { with: { type: 'string' } } },
+        ],
       },
+      storage: { enum: ['ceph', 'file'], description: 'Only in clouds with this storage back end.' },
       needs: { type: 'array', uniqueItems: true, items: { type: 'string' }, description: 'Roles that must be healthy first.' },
+      reads: {
+        type: 'array',
+        uniqueItems: true,
+        items: { type: 'string' },
+        description: 'Roles whose params and hosts templates can read, without waiting for them.',
+      },
       os: {
         type: 'object',
         description: 'Names that differ between families of operating systems: family, name, value. Templates say {{os.NAME}}.',
@@ -143,6 +154,12 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
       },
       steps: { type: 'array', minItems: 1, description: 'Made so from top to bottom on each host.', items: step },
       health: { type: 'array', description: 'When the role counts as healthy.', items: check },
+      gate: {
+        type: 'array',
+        minItems: 1,
+        description: 'Asked before a service that runs is restarted. Then the hosts take turns, and each must be healthy before the next.',
+        items: check,
+      },
     },
   };
 }

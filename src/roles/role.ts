@@ -17,14 +17,20 @@ export interface Role {
   readonly on: readonly string[];
   /** `host`: whoever needs it waits for it on its own host only. `cloud`: for all hosts that carry it. */
   readonly scope: 'host' | 'cloud';
-  /** On all hosts of its kinds, or on the first only. */
-  readonly hosts: 'all' | 'first';
+  /** On all hosts of its kinds, the first only, an odd number of them, or those that carry another role. */
+  readonly hosts: 'all' | 'first' | 'quorum' | { readonly with: string };
+  /** Only in clouds with this storage back end. */
+  readonly storage?: 'ceph' | 'file';
   readonly needs: readonly string[];
+  /** Roles that templates can read besides those in `needs`. */
+  readonly reads: readonly string[];
   /** Names that differ between families of operating systems: family → name → value. */
   readonly os: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly params: Readonly<Record<string, ParamSchema>>;
   readonly steps: readonly RoleStep[];
   readonly health: readonly RoleCheck[];
+  /** Asked before a service that runs is restarted, one host after the other. */
+  readonly gate: readonly RoleCheck[];
   readonly api?: {
     readonly service: string;
     readonly url: string;
@@ -91,18 +97,22 @@ interface RoleDocument {
   readonly summary: string;
   readonly on: readonly string[];
   readonly scope?: 'host' | 'cloud';
-  readonly hosts?: 'all' | 'first';
+  readonly hosts?: Role['hosts'];
+  readonly storage?: Role['storage'];
   readonly needs?: readonly string[];
+  readonly reads?: readonly string[];
   readonly os?: Role['os'];
   readonly api?: NonNullable<Role['api']>;
   readonly steps: readonly Readonly<Record<string, unknown>>[];
   readonly health?: readonly Readonly<Record<string, unknown>>[];
+  readonly gate?: readonly Readonly<Record<string, unknown>>[];
 }
 
 function readRole(directory: string): { role?: Role; problems: readonly Problem[] } {
   const document = readDocument(join(directory, 'role.yaml'));
   const problems = [...document.problems, ...(document.value === undefined ? [] : checkSchema(checker, document))];
-  if (problems.length === 0) problems.push(...unknownTypes(document, 'steps', stepTypes), ...unknownTypes(document, 'health', checks));
+  if (problems.length === 0) problems.push(...unknownTypes(document, 'steps', stepTypes));
+  if (problems.length === 0) problems.push(...unknownTypes(document, 'health', checks), ...unknownTypes(document, 'gate', checks));
   const params = readParams(directory);
   problems.push(...params.problems);
   if (problems.length > 0) return { problems };
@@ -124,10 +134,13 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
     scope: written.scope ?? 'cloud',
     hosts: written.hosts ?? 'all',
     needs: written.needs ?? [],
+    reads: written.reads ?? [],
     os: written.os ?? {},
     params: params.schemas,
     steps: written.steps.map((step, i) => readStep(step, i)),
-    health: (written.health ?? []).map((check, i) => readCheck(check, i)),
+    health: (written.health ?? []).map((check, i) => readCheck(check, ['health', i])),
+    gate: (written.gate ?? []).map((check, i) => readCheck(check, ['gate', i])),
+    ...(written.storage ? { storage: written.storage } : {}),
     ...(written.api ? { api: written.api } : {}),
     place: (path, at) => document.place(path, at),
     faults: (checker, path, value) => faultsOf(checker, document, path, value).map((fault) => document.problem(fault)),
@@ -143,7 +156,7 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
 const stepTypes: ReadonlyMap<string, unknown> = new Map(resourceTypes.map(({ type }) => [type, type]));
 
 /** Steps or health checks whose first key is no type. */
-function unknownTypes(document: Document, list: 'steps' | 'health', types: ReadonlyMap<string, unknown>): Problem[] {
+function unknownTypes(document: Document, list: 'steps' | 'health' | 'gate', types: ReadonlyMap<string, unknown>): Problem[] {
   const entries = (document.value as RoleDocument)[list] ?? [];
   return entries.flatMap((each, i) => {
     const type = Object.keys(each)[0]!;
@@ -189,10 +202,10 @@ function readStep(written: Readonly<Record<string, unknown>>, index: number): Ro
   };
 }
 
-function readCheck(written: Readonly<Record<string, unknown>>, index: number): RoleCheck {
+function readCheck(written: Readonly<Record<string, unknown>>, path: RoleCheck['path']): RoleCheck {
   const [[type, name], ...rest] = Object.entries(written) as [[string, unknown], ...[string, unknown][]];
   const { within, ...params } = Object.fromEntries(rest);
-  return { type, name, params, within: Number.parseInt((within as string | undefined) ?? '60', 10), path: ['health', index] };
+  return { type, name, params, within: Number.parseInt((within as string | undefined) ?? '60', 10), path };
 }
 
 function readTemplate(directory: string, name: string): Template {
@@ -214,20 +227,25 @@ function readTemplate(directory: string, name: string): Template {
   return (context) => inFile(() => template(context));
 }
 
-/** Needs of roles that are not there; one that is there and broken has been told of. */
+/** Other roles that a role names and that are not there; one that is there and broken has been told of. */
 function checkNeeds(roles: ReadonlyMap<string, Role>, broken: ReadonlySet<string>): Problem[] {
-  return [...roles.values()].flatMap((role) =>
-    role.needs.flatMap((need, i) => {
-      if (roles.has(need) || broken.has(need)) return [];
-      const near = nearest(need, roles.keys());
+  return [...roles.values()].flatMap((role) => {
+    const named = [
+      ...role.needs.map((name, i) => ({ name, verb: 'needs', path: ['needs', i] })),
+      ...role.reads.map((name, i) => ({ name, verb: 'reads', path: ['reads', i] })),
+      ...(typeof role.hosts === 'object' ? [{ name: role.hosts.with, verb: 'runs with', path: ['hosts', 'with'] }] : []),
+    ];
+    return named.flatMap(({ name, verb, path }) => {
+      if (roles.has(name) || broken.has(name)) return [];
+      const near = nearest(name, roles.keys());
       return [
         {
           code: 'unknown-role',
-          message: `The role ${role.name} needs "${need}", and there is no such role`,
-          place: role.place(['needs', i]),
+          message: `The role ${role.name} ${verb} "${name}", and there is no such role`,
+          place: role.place(path),
           ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
         },
       ];
-    }),
-  );
+    });
+  });
 }

@@ -7,13 +7,14 @@ import { isUnknown } from '../../src/resources/define.ts';
 import { resourceTypes } from '../../src/resources/index.ts';
 import type { ApiCase, Case, Exchange } from './case.ts';
 import { resource } from './converge.ts';
+import { ceph } from './ceph.cases.ts';
 import { databases } from './databases.cases.ts';
 import { files } from './files.cases.ts';
 import { keystone } from './keystone.cases.ts';
 import { packages } from './packages.cases.ts';
 import { system } from './system.cases.ts';
 
-const shell: readonly Case[] = [...files, ...system, ...packages, ...databases];
+const shell: readonly Case[] = [...files, ...system, ...packages, ...databases, ...ceph];
 
 describe('on a host', () => {
   test.each(shell.map((one) => [`${one.type}: ${one.is}`, one] as const))('%s', (_, one) => {
@@ -28,6 +29,8 @@ describe('on a host', () => {
     const change = compare(found, type.desired(params));
     expect(change?.differences.map((difference) => difference.key) ?? null).toEqual(one.differs);
     if (!change) return;
+    expect(type.refuse?.(params, change) ?? '').toContain(one.refuses ?? '');
+    if (one.refuses === undefined) expect(type.refuse?.(params, change)).toBeUndefined();
     const command = type.apply(params, change);
     for (const text of one.runs ?? []) expect(command.script).toContain(text);
     for (const text of one.leaves ?? []) expect(command.script).not.toContain(text);
@@ -57,8 +60,8 @@ describe('every type', () => {
     (name, type) => {
       const cases = [...shell, ...keystone].filter((one) => one.type === name);
       // What is always there, and what can always be told.
-      const eternal = ['package', 'db-sync', 'sysctl'];
-      const certain = ['file', 'directory', 'symlink', 'sysctl', 'hosts-file', 'timezone', 'apt-source'];
+      const eternal = ['package', 'db-sync', 'sysctl', 'ceph-quorum', 'ceph-config', 'ceph-osd', 'ceph-drain'];
+      const certain = ['file', 'directory', 'symlink', 'sysctl', 'hosts-file', 'timezone', 'apt-source', 'ceph-mon'];
       expect(cases.some((one) => one.found === null) || eternal.includes(name)).toBe(true);
       expect(cases.some((one) => one.differs === null)).toBe(true);
       expect(cases.some((one) => one.found !== null && isUnknown(one.found)) || certain.includes(name)).toBe(true);
