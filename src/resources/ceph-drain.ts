@@ -72,7 +72,7 @@ export const cephDrain = defineResource({
     const leaving = change.differences.flatMap(({ key }) => osds[key] ?? []);
     const hosts = change.differences.map(({ key }) => key).filter((key) => p.hosts.includes(key));
     const daemons = hosts.flatMap((host) => [`mgr.${host}`, `client.rgw.${host}`]);
-    return withTimeout(withInput(sh`python3 -c ${drain}`, JSON.stringify({ osds: leaving, hosts, daemons })), 30 * 86400);
+    return withTimeout(withInput(sh`python3 -c ${drain}`, JSON.stringify({ osds: leaving, hosts, daemons })), 14 * 86400);
   },
 });
 
@@ -117,8 +117,8 @@ cluster.connect(timeout=30)
 def ask(send, prefix, **more):
     code, out, err = send(json.dumps({'prefix': prefix, 'format': 'json', **more}), b'')
     return code, out.decode() if code else json.loads(out or b'null'), err
-def tell(prefix, **more):
-    code, _, err = ask(cluster.mon_command, prefix, **more)
+def tell(prefix, send=cluster.mon_command, **more):
+    code, _, err = ask(send, prefix, **more)
     if code:
         print('%s: %s' % (prefix, err), file=sys.stderr, flush=True)
         os._exit(1)
@@ -144,7 +144,7 @@ if ids:
             if not osds()[int(i)]['up']:
                 break
             time.sleep(1)
-        tell('osd purge', id=int(i), yes_i_really_mean_it=True)
+        tell('osd purge', cluster.mgr_command, id=int(i), yes_i_really_mean_it=True)
 for entity in asked['daemons']:
     tell('auth rm', entity=entity)
 for host in asked['hosts']:
