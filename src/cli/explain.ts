@@ -66,7 +66,7 @@ function hostTexts(inventory: Inventory, roles: ReadonlyMap<string, Role>, name:
   const facts = [
     `${host.name}: ${host.kinds.join(', ')} at ${host.address}${host.cell === undefined ? '' : `, cell ${host.cell}`}${host.zone === undefined ? '' : `, zone ${host.zone}`}`,
   ];
-  const own = wantedRoles(inventory, roles).filter((role) => hostsOf(inventory, role).includes(host));
+  const own = wantedRoles(inventory, roles).filter((role) => hostsOf(inventory, role, roles).includes(host));
   const params = own.flatMap((role) => [
     `  ${role.name}`,
     ...Object.entries(resolveParams(inventory, role, host, secrets.get)).map(

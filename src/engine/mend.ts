@@ -4,7 +4,7 @@ import type { Event, ShownChange } from '../base/event.ts';
 import { Unreachable, type Shell } from '../base/shell.ts';
 import { compare, type Change, type State } from '../base/state.ts';
 import { walk } from '../graph/walk.ts';
-import type { Health, Step } from '../plan/plan.ts';
+import type { Gate, Health, Step } from '../plan/plan.ts';
 import { isUnknown, type AnyParams, type ApiResource, type Found, type ShellResource, type Unknown } from '../resources/define.ts';
 import { forget } from '../resources/service.ts';
 import { batch } from './batch.ts';
@@ -30,7 +30,7 @@ export async function mend(work: Work, told: Told, journal: Journal): Promise<vo
 }
 
 /** What is still wrong after a change. */
-type Left = { readonly change: Change } | { readonly unknown: string };
+type Left = { readonly change: Change } | { readonly unknown: string } | { readonly why: string };
 
 /** A unit whose service watches a step; `keys` narrows it to some of the step's differences. */
 interface Watcher {
@@ -49,6 +49,8 @@ class Mending {
   readonly #done = new Set<string>();
   /** Steps that are done before they are visited: they were changed in one exchange with a step that they wait for. */
   readonly #carried = new Set<string>();
+  /** By role: whose services restart one host after the other. */
+  readonly #turns = new Map<string, PQueue>();
   readonly #everywhere = new PQueue({ concurrency: limits.all });
   readonly #onHost: ReadonlyMap<string, PQueue>;
 
@@ -226,6 +228,36 @@ class Mending {
       this.#work.emit({ type: 'step-ok', ...named(step) });
       return 'done';
     }
+    const refusal = step.resource.refuse?.(step.params, change);
+    if (refusal !== undefined) return this.#fail(step, { why: refusal }, undefined, at);
+    const turn = restarts(change) ? step.gate : undefined;
+    if (!turn) return this.#change(shell, step, change, at);
+    return this.#turnOf(step.role).add(() => this.#restart(shell, step, change, turn));
+  }
+
+  #turnOf(role: string): PQueue {
+    const turn = this.#turns.get(role) ?? new PQueue({ concurrency: 1 });
+    this.#turns.set(role, turn);
+    return turn;
+  }
+
+  /** A restart in its turn: once the gate says yes, and with the next one waiting until all is well again. */
+  async #restart(shell: Shell, step: Step, change: Change, { checks, health }: Gate): Promise<'done' | 'failed'> {
+    const at = this.#work.clock.now();
+    if (this.#work.drain.aborted) {
+      this.#skip(step);
+      return 'failed';
+    }
+    const gate = { ...health, checks };
+    const closed = await this.#await(shell, gate);
+    if (closed !== undefined) return this.#fail(step, { why: `it must not be restarted now: ${closed}` }, undefined, at);
+    const outcome = await this.#change(shell, step, change, at);
+    if (outcome === 'failed') return outcome;
+    const ill = await this.#await(shell, health);
+    return ill === undefined ? 'done' : this.#fail(step, { why: `restarted, and not healthy since: ${ill}` }, undefined, at);
+  }
+
+  async #change(shell: Shell, step: Step, change: Change, at: number): Promise<'done' | 'failed'> {
     const shown = this.#told.shown.get(step.step) ?? show(step, change);
     await this.#record({ type: 'step-start', ...named(step), change: shown });
     this.#moved.add(step.step);
@@ -301,13 +333,19 @@ class Mending {
   async #reach(shell: Shell, health: Health): Promise<'done' | 'failed'> {
     if (!this.#moved.has(health.id) && this.#told.ill.get(health.id) === undefined) return 'done';
     const at = this.#work.clock.now();
+    return this.#healthy(health, await this.#await(shell, health), this.#work.since(at));
+  }
+
+  /** Asks until all checks say yes, or the longest of their times is up; then the reason why not. */
+  async #await(shell: Shell, health: Health): Promise<string | undefined> {
+    const at = this.#work.clock.now();
     const within = Math.max(0, ...health.checks.map((each) => each.within));
     for (let pause = 250; ; pause = Math.min(pause * 1.5, 3000)) {
       // Hosts of a fleet that wait for the same list share it for a moment.
       this.#work.apis.refresh(1000);
       const why = await examine(shell, health, this.#work.apis);
       const last = this.#work.since(at) + pause / 1000 > within || this.#work.drain.aborted;
-      if (why === undefined || last) return this.#healthy(health, why, this.#work.since(at));
+      if (why === undefined || last) return why;
       await this.#work.clock.sleep(pause);
     }
   }
@@ -352,6 +390,11 @@ function firstIndex<T>(all: readonly T[], is: (each: T) => boolean): number {
   return index < 0 ? all.length : index;
 }
 
+/** Whether a service that runs is to be stopped for a moment. */
+function restarts({ before, differences }: Change): boolean {
+  return before?.['state'] === 'started' && differences.some(({ key }) => key === 'loaded' || key === 'state');
+}
+
 /** By step: the units whose services watch it. */
 function watchersOf(steps: readonly Step[]): ReadonlyMap<string, readonly Watcher[]> {
   const watchers = new Map<string, Watcher[]>();
@@ -366,6 +409,7 @@ function watchersOf(steps: readonly Step[]): ReadonlyMap<string, readonly Watche
 }
 
 function whyNot(left: Left, output: Output | undefined): string {
+  if ('why' in left) return left.why;
   const still =
     'unknown' in left
       ? `its state cannot be told: ${left.unknown}`

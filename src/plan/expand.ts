@@ -66,7 +66,7 @@ interface Opening {
 function placeRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Map<string, Placement> {
   const placements = new Map<string, Placement>();
   for (const role of wantedRoles(inventory, roles)) {
-    const hosts = hostsOf(inventory, role);
+    const hosts = hostsOf(inventory, role, roles);
     if (hosts.length === 0) continue;
     const known = new Map<Host, Context>();
     const params = (host: Host): Context => {
@@ -101,11 +101,13 @@ function inOrder(placements: ReadonlyMap<string, Placement>): readonly Placement
 
 function placementProblems(inventory: Inventory, { role }: Placement, placements: ReadonlyMap<string, Placement>): Problem[] {
   const problems: Problem[] = [];
-  role.needs.forEach((need, i) => {
-    if (placements.has(need)) return;
-    const message = `The role ${role.name} needs ${need}, and no host of this inventory carries it`;
-    problems.push({ code: 'need-without-host', message, place: role.place(['needs', i]), hint: 'Add a host of a kind that carries it.' });
-  });
+  for (const list of ['needs', 'reads'] as const) {
+    role[list].forEach((name, i) => {
+      if (placements.has(name)) return;
+      const message = `The role ${role.name} ${list} ${name}, and no host of this inventory carries it`;
+      problems.push({ code: 'need-without-host', message, place: role.place([list, i]), hint: 'Add a host of a kind that carries it.' });
+    });
+  }
   const os = family(inventory);
   if (Object.keys(role.os).length > 0 && !Object.hasOwn(role.os, os)) {
     const message = `The role ${role.name} knows no names for ${os}`;

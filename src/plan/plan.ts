@@ -15,12 +15,20 @@ export interface Step extends StepName {
   readonly params: AnyParams;
   /** For a service: what it restarts for. */
   readonly watches: readonly Watch[];
+  /** For a service that must not be restarted whenever it suits: asked first. */
+  readonly gate?: Gate | undefined;
   /** Where the role declares it. */
   readonly place: Place;
   /** The role says that it cannot be taken back. */
   readonly irreversible: boolean;
   /** Done around an upgrade, in this section of the role; left out: one of its steps. */
   readonly section?: StepSection;
+}
+
+/** May a service that runs be restarted? The hosts of its role take turns: the next one's is when this one is healthy again. */
+export interface Gate {
+  readonly checks: readonly HealthCheck[];
+  readonly health: Health;
 }
 
 /** A step whose change makes a service restart; `keys` narrows it to some of a merged step's differences. */

@@ -89,6 +89,8 @@ interface Common<P> {
   readonly scope?: 'cluster';
   /** What we want; null: it must not be there. */
   readonly desired: (params: P) => State | null;
+  /** Why this change must not be made, e.g. because data would be lost: then nothing of the whole plan is. */
+  readonly refuse?: (params: P, change: Change) => string | undefined;
   /** True when what this change does cannot be undone by another apply. */
   readonly irreversible?: (params: P, change: Change) => boolean;
 }

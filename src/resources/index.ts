@@ -1,4 +1,11 @@
 import { aptSource } from './apt-source.ts';
+import { cephAuth } from './ceph-auth.ts';
+import { cephConfig } from './ceph-config.ts';
+import { cephDrain } from './ceph-drain.ts';
+import { cephMon } from './ceph-mon.ts';
+import { cephOsd } from './ceph-osd.ts';
+import { cephPool } from './ceph-pool.ts';
+import { cephQuorum } from './ceph-quorum.ts';
 import { command } from './command.ts';
 import { dbSync } from './db-sync.ts';
 import type { ResourceType } from './define.ts';
@@ -22,6 +29,7 @@ import { ovsDatapath } from './ovs-datapath.ts';
 import { packages } from './package.ts';
 import { rabbitmqUser } from './rabbitmq-user.ts';
 import { rabbitmqVhost } from './rabbitmq-vhost.ts';
+import { rgwUser } from './rgw-user.ts';
 import { service } from './service.ts';
 import { symlink } from './symlink.ts';
 import { sysctl } from './sysctl.ts';
@@ -60,4 +68,12 @@ export const resourceTypes: readonly ResourceType[] = [
   novaDiscover,
   ovsDatapath,
   ovsBridge,
+  cephMon,
+  cephQuorum,
+  cephAuth,
+  cephConfig,
+  cephOsd,
+  cephDrain,
+  cephPool,
+  rgwUser,
 ];

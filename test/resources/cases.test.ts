@@ -7,6 +7,7 @@ import { isUnknown } from '../../src/resources/define.ts';
 import { resourceTypes } from '../../src/resources/index.ts';
 import type { ApiCase, Case, Exchange } from './case.ts';
 import { resource } from './converge.ts';
+import { ceph } from './ceph.cases.ts';
 import { databases } from './databases.cases.ts';
 import { files } from './files.cases.ts';
 import { keystone } from './keystone.cases.ts';
@@ -14,7 +15,7 @@ import { openstack } from './openstack.cases.ts';
 import { packages } from './packages.cases.ts';
 import { system } from './system.cases.ts';
 
-const shell: readonly Case[] = [...files, ...system, ...packages, ...databases, ...openstack];
+const shell: readonly Case[] = [...files, ...system, ...packages, ...databases, ...openstack, ...ceph];
 
 describe('on a host', () => {
   test.each(shell.map((one) => [`${one.type}: ${one.is}`, one] as const))('%s', (_, one) => {
@@ -29,6 +30,8 @@ describe('on a host', () => {
     const change = compare(found, type.desired(params));
     expect(change?.differences.map((difference) => difference.key) ?? null).toEqual(one.differs);
     if (!change) return;
+    expect(type.refuse?.(params, change) ?? '').toContain(one.refuses ?? '');
+    if (one.refuses === undefined) expect(type.refuse?.(params, change)).toBeUndefined();
     const command = type.apply(params, change);
     for (const text of one.runs ?? []) expect(command.script).toContain(text);
     for (const text of one.leaves ?? []) expect(command.script).not.toContain(text);
@@ -58,8 +61,18 @@ describe('every type', () => {
     (name, type) => {
       const cases = [...shell, ...keystone].filter((one) => one.type === name);
       // What is always there, and what can always be told.
-      const eternal = ['package', 'db-sync', 'sysctl', 'nova-discover', 'ovs-datapath'];
-      const certain = ['file', 'directory', 'symlink', 'sysctl', 'hosts-file', 'timezone', 'apt-source', 'feature-file'];
+      const eternal = [
+        'package',
+        'db-sync',
+        'sysctl',
+        'nova-discover',
+        'ovs-datapath',
+        'ceph-quorum',
+        'ceph-config',
+        'ceph-osd',
+        'ceph-drain',
+      ];
+      const certain = ['file', 'directory', 'symlink', 'sysctl', 'hosts-file', 'timezone', 'apt-source', 'feature-file', 'ceph-mon'];
       expect(cases.some((one) => one.found === null) || eternal.includes(name)).toBe(true);
       expect(cases.some((one) => one.differs === null)).toBe(true);
       expect(cases.some((one) => one.found !== null && isUnknown(one.found)) || certain.includes(name)).toBe(true);
