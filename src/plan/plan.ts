@@ -78,6 +78,8 @@ export interface Plan {
   readonly graph: Graph;
   readonly nodes: ReadonlyMap<string, PlanNode>;
   readonly hosts: readonly Host[];
+  /** Of hosts that are alike to roles, but for name and address, the first: what is right on these is right on all. */
+  readonly models: ReadonlySet<Host>;
   readonly apis: ReadonlyMap<string, Api>;
   /** The cloud's key for fingerprints. */
   readonly key: string;

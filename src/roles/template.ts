@@ -188,8 +188,9 @@ export function compile(source: string): Template {
  * list, a number or a secret; any other text is rendered. Throws TemplateError.
  */
 export function evaluate(source: string, context: Context): unknown {
+  if (!source.includes('{{')) return source;
   const alone = /^\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*\}\}$/.exec(source);
-  if (!alone) return source.includes('{{') ? compiled(source)(context) : source;
+  if (!alone) return compiled(source)(context);
   try {
     return alone[1]!.split('.').reduce<unknown>(member, context);
   } catch (error) {
