@@ -9,6 +9,7 @@ import { group } from './group.ts';
 import { hostsFile } from './hosts-file.ts';
 import { iniSetting } from './ini-setting.ts';
 import { keystoneBootstrap } from './keystone-bootstrap.ts';
+import { keystoneDomain } from './keystone-domain.ts';
 import { keystoneProject } from './keystone-project.ts';
 import { keystoneRole } from './keystone-role.ts';
 import { keystoneService } from './keystone-service.ts';
@@ -27,6 +28,7 @@ import { symlink } from './symlink.ts';
 import { sysctl } from './sysctl.ts';
 import { timeSync } from './time-sync.ts';
 import { timezone } from './timezone.ts';
+import { tlsCertificate } from './tls-certificate.ts';
 import { user } from './user.ts';
 
 /** All step types, in the order in which the reference lists them. */
@@ -46,12 +48,14 @@ export const resourceTypes: readonly ResourceType[] = [
   hostsFile,
   timezone,
   timeSync,
+  tlsCertificate,
   mysqlDatabase,
   mysqlUser,
   rabbitmqVhost,
   rabbitmqUser,
   dbSync,
   keystoneBootstrap,
+  keystoneDomain,
   keystoneProject,
   keystoneRole,
   keystoneUser,

@@ -112,6 +112,37 @@ export const bare: readonly Law[] = [
     first: 'differs',
     then: 'test "$(cat /srv/feature)" = kvm',
   },
+  {
+    type: 'tls-certificate',
+    prepare: 'mkdir /srv/tls',
+    params: {
+      certificate: '/srv/tls/cert.pem',
+      key: '/srv/tls/key.pem',
+      authority: '/srv/tls/ca.pem',
+      secret: Secret.of('authority', nasty),
+      name: 'cmp1',
+      addresses: ['10.0.0.21', '10.0.1.21'],
+      owner: 'root:adm',
+      mode: '0640',
+    },
+    tamper:
+      'openssl genpkey -algorithm ed25519 -out /srv/tls/key.pem; chmod 0600 /srv/tls/key.pem; sha256sum /srv/tls/ca.pem >/srv/tls/sum',
+    mends: ['good', 'mode', 'owner'],
+    then: 'sha256sum --quiet -c /srv/tls/sum && openssl verify -purpose sslclient -verify_ip 10.0.1.21 -CAfile /srv/tls/ca.pem /srv/tls/cert.pem && test -z "$(ls -d /run/cellwise-certificate* 2>/dev/null)"',
+  },
+  {
+    type: 'tls-certificate',
+    params: {
+      certificate: '/srv/tls/cert.pem',
+      key: '/srv/tls/key.pem',
+      authority: '/srv/tls/ca.pem',
+      secret: Secret.of('authority', 'rotated'),
+      name: 'cmp1',
+      addresses: ['10.0.0.22'],
+    },
+    first: 'differs',
+    then: '! sha256sum --quiet -c /srv/tls/sum 2>/dev/null && openssl verify -CAfile /srv/tls/ca.pem /srv/tls/cert.pem',
+  },
   { type: 'symlink', params: { path: '/srv/to', target: nasty }, tamper: 'ln -sfn /elsewhere /srv/to', mends: ['target'] },
   {
     type: 'symlink',
@@ -438,6 +469,18 @@ SQL`,
     mends: ['enabled'],
   },
   { type: 'keystone-role', params: { role: 'heat_stack_owner' } },
+  {
+    type: 'keystone-domain',
+    params: { domain: 'heat ä', description: nasty.replace('😀', '') },
+    tamper: `mariadb keystone -e "UPDATE project SET enabled=0 WHERE is_domain AND name LIKE 'heat%'"`,
+    mends: ['enabled'],
+  },
+  {
+    type: 'keystone-user',
+    params: { user: 'heat_domain_admin', domain: 'heat ä', password: Secret.of('heat', nasty), domain_roles: ['admin'] },
+    tamper: `mariadb keystone -e "DELETE a FROM assignment a JOIN local_user l ON l.user_id=a.actor_id WHERE l.name='heat_domain_admin'"`,
+    mends: ['roles'],
+  },
   {
     type: 'keystone-user',
     params: {

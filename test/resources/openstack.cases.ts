@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Secret } from '../../src/base/secret.ts';
 import type { Case } from './case.ts';
 
 const cell = { cell: 'cell1', database: '{scheme}://{username}:{password}@db/nova?{query}', queue: 'rabbit://{username}:{password}@mq/' };
@@ -17,7 +18,57 @@ const virt = {
 };
 const virtFile = (fitting: string, content: string) => `${fitting}\nroot:nova 640\n${sum(content)}  -\n`;
 
+const certificate = {
+  certificate: '/etc/pki/cert.pem',
+  key: '/etc/pki/key.pem',
+  authority: '/etc/pki/ca.pem',
+  secret: Secret.of('authority', 'seed'),
+  name: 'cmp1',
+  addresses: ['10.0.0.21'],
+};
+// The public key of that authority, worked out by openssl from its private key below.
+const authority = '42e7eed157dbd6fcfda102910a8a2b85eaac1db3285160e0d70d008a5763d594 *stdin';
+const signed = (good: string, names = 'DNS:cmp1, IP Address:10.0.0.21') => `root:root 600\n${authority}\n${good}\n    ${names}\n`;
+
 export const openstack: readonly Case[] = [
+  {
+    type: 'tls-certificate',
+    is: 'absent',
+    params: certificate,
+    answer: '',
+    found: null,
+    differs: ['authority', 'good', 'names', 'owner', 'mode'],
+    runs: ["'subjectAltName = DNS:cmp1,IP:10.0.0.21'", '-days 825'],
+    leaves: ['seed', 'PRIVATE'],
+    input: Secret.join([
+      '-----BEGIN PRIVATE KEY-----\n',
+      Secret.of('authority', 'MC4CAQAwBQYDK2VwBCIEIAUrKzjB4/rU432wx38IWGXiXYT/OsD1O15DgkA3Ehy0'),
+      '\n-----END PRIVATE KEY-----\n',
+    ]),
+  },
+  {
+    type: 'tls-certificate',
+    is: 'the same',
+    params: certificate,
+    answer: signed('good'),
+    found: { authority: 'current', good: true, names: ['DNS:cmp1', 'IP:10.0.0.21'], owner: 'root:root', mode: '600' },
+    differs: null,
+  },
+  {
+    type: 'tls-certificate',
+    is: 'near its end, for another address, of another authority',
+    params: certificate,
+    answer: signed('bad', 'DNS:cmp1, IP Address:10.0.0.99').replace(authority, `${'0'.repeat(64)} *stdin`),
+    found: { authority: 'other', good: false, names: ['DNS:cmp1', 'IP:10.0.0.99'], owner: 'root:root', mode: '600' },
+    differs: ['authority', 'good', 'names'],
+  },
+  {
+    type: 'tls-certificate',
+    is: 'no openssl',
+    params: certificate,
+    answer: { code: 127, err: 'openssl is not installed on this host\n' },
+    found: { unknown: 'openssl is not installed on this host' },
+  },
   {
     type: 'nova-cell',
     is: 'absent',
