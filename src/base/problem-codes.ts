@@ -166,8 +166,8 @@ export const problemCodes = {
     explain: '`cellwise explain ROLE` lists the params of a role.',
   },
   'role-name': {
-    title: 'A role is called otherwise than its directory',
-    explain: 'The directory is how people find it: give both the same name.',
+    title: 'A role is called otherwise than its directory, or like another role',
+    explain: 'The directory is how people find it, and the name is how roles find each other: give both the same name, and each its own.',
   },
   'role-cycle': {
     title: 'Roles need each other in a circle',
@@ -180,6 +180,15 @@ export const problemCodes = {
   'os-unknown': {
     title: 'A role knows no names for this operating system',
     explain: 'Packages and units are called differently on each family. The role names them below `os`, one entry a family.',
+  },
+  'upgrade-section': {
+    title: 'Something has no place around an upgrade',
+    explain:
+      'Packages and sources belong into `steps`: each host has one transaction of them. Who does a section of `upgrade`, and when, its name says; `policy` is for `drain`.',
+  },
+  'upgrade-canary': {
+    title: 'A canary is not one of the hosts that it goes ahead of',
+    explain: 'The canary of a kind or a cell is the first of its hosts to be upgraded, so it is one of them.',
   },
   'unknown-step-type': {
     title: 'There is no step or check of this type',
@@ -258,6 +267,11 @@ export const problemCodes = {
   'lab-differs': {
     title: 'A lab is up that looks otherwise',
     explain: 'The inventory was changed since `lab up`. Take it down with `cellwise lab down` and bring it up again.',
+  },
+  'lab-disk': {
+    title: 'A lab cannot have disks',
+    explain:
+      'The disks of a lab are sparse files behind loop devices, in `.cellwise/NAME/disks` beside the inventory. Making them needs root.',
   },
   'lab-elsewhere': {
     title: 'A lab of this name belongs to another inventory',

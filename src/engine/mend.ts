@@ -1,5 +1,4 @@
 import PQueue from 'p-queue';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Command, Output } from '../base/command.ts';
 import type { Event } from '../base/event.ts';
 import { Unreachable, type Shell } from '../base/shell.ts';
@@ -12,7 +11,7 @@ import { batch } from './batch.ts';
 import type { Journal } from './journal.ts';
 import { examine, look } from './look.ts';
 import { show, type Told } from './tell.ts';
-import { healthEvent, named, secondsSince, type Work } from './work.ts';
+import { healthEvent, named, type Work } from './work.ts';
 
 // How many things happen at once: on all hosts together, and on one. A host has one sshd and one disk.
 const limits = { all: 200, host: 4 };
@@ -76,11 +75,11 @@ class Mending {
         if (node.kind === 'step') this.#skip(node);
         return 'failed';
       }
-      const at = performance.now();
+      const at = this.#work.clock.now();
       const outcome = await this.#work.on(node.host, (shell) =>
         node.kind === 'step' ? this.#step(shell, node) : this.#reach(shell, node),
       );
-      this.#seconds.set(id, secondsSince(at));
+      this.#seconds.set(id, this.#work.since(at));
       if (outcome === undefined && node.kind === 'step') this.#block(node, `${node.host} is unreachable`);
       return outcome ?? 'failed';
     });
@@ -113,7 +112,7 @@ class Mending {
   }
 
   async #step(shell: Shell, step: Step): Promise<'done' | 'failed'> {
-    const at = performance.now();
+    const at = this.#work.clock.now();
     const before = await this.#currently(shell, step);
     if (isUnknown(before)) return this.#fail(step, { unknown: before.unknown }, undefined, at);
     const change = compare(before, step.resource.desired(step.params));
@@ -128,7 +127,7 @@ class Mending {
     const { left, output } = await this.#mend(shell, step, change);
     if (left) return this.#fail(step, left, output, at);
     this.#work.count.changed += 1;
-    this.#record({ type: 'step-changed', ...named(step), change: shown, seconds: secondsSince(at) });
+    this.#record({ type: 'step-changed', ...named(step), change: shown, seconds: this.#work.since(at) });
     return 'done';
   }
 
@@ -195,15 +194,15 @@ class Mending {
   /** Waits until a role is healthy on a host; one that was, and that nothing has touched, is not asked again. */
   async #reach(shell: Shell, health: Health): Promise<'done' | 'failed'> {
     if (!this.#moved.has(health.id) && this.#told.ill.get(health.id) === undefined) return 'done';
-    const at = performance.now();
+    const at = this.#work.clock.now();
     const within = Math.max(0, ...health.checks.map((each) => each.within));
     for (let pause = 250; ; pause = Math.min(pause * 1.5, 3000)) {
       // Hosts of a fleet that wait for the same list share it for a moment.
       this.#work.apis.refresh(1000);
       const why = await examine(shell, health, this.#work.apis);
-      const last = secondsSince(at) + pause / 1000 > within || this.#work.drain.aborted;
-      if (why === undefined || last) return this.#healthy(health, why, secondsSince(at));
-      await delay(pause);
+      const last = this.#work.since(at) + pause / 1000 > within || this.#work.drain.aborted;
+      if (why === undefined || last) return this.#healthy(health, why, this.#work.since(at));
+      await this.#work.clock.sleep(pause);
     }
   }
 
@@ -216,7 +215,7 @@ class Mending {
   #fail(step: Step, left: Left, output: Output | undefined, at: number): 'failed' {
     this.#work.count.failed += 1;
     const lines = output === undefined ? {} : { output: tail(output) };
-    this.#record({ type: 'step-failed', ...named(step), message: whyNot(left, output), ...lines, seconds: secondsSince(at) });
+    this.#record({ type: 'step-failed', ...named(step), message: whyNot(left, output), ...lines, seconds: this.#work.since(at) });
     return 'failed';
   }
 

@@ -9,8 +9,8 @@ export interface LabHost {
   readonly address: string;
   /** Further addresses, by the name of their network. */
   readonly addresses?: Readonly<Record<string, string>>;
-  /** Not made yet: a machine has its root file system and nothing else. */
-  readonly disks: readonly string[];
+  /** `device`: its name on the host; `size` as truncate has it, e.g. 8G. */
+  readonly disks: readonly { readonly device: string; readonly size: string }[];
 }
 
 export interface LabNetwork {

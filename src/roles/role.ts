@@ -1,12 +1,12 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { nearest, type Place, type Problem } from '../base/problem.ts';
 import { readDocument, type Document } from '../document/document.ts';
 import { checkSchema, faultsOf, prepareSchema, type Checker } from '../document/check.ts';
 import { checks } from '../resources/checks.ts';
 import type { ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
-import { paramsSchema, roleSchema } from './role-schema.ts';
+import { paramsSchema, roleSchema, sections, type CheckSection, type StepSection } from './role-schema.ts';
 import { compile, TemplateError, type Template } from './template.ts';
 
 /** What runs on hosts of some kinds to make them one part of a cloud: pure data, read from a directory. */
@@ -27,6 +27,7 @@ export interface Role {
   readonly params: Readonly<Record<string, ParamSchema>>;
   readonly steps: readonly RoleStep[];
   readonly health: readonly RoleCheck[];
+  readonly upgrade: RoleUpgrade;
   readonly api?: {
     readonly service: string;
     readonly url: string;
@@ -39,6 +40,11 @@ export interface Role {
   /** A template of the role by its file name; throws TemplateError. */
   template(name: string): Template;
 }
+
+/** What a role does around an upgrade; a section that it does not have is empty. */
+export type RoleUpgrade = Readonly<Record<StepSection, readonly RoleStep[]>> & {
+  readonly checks: Readonly<Record<CheckSection, readonly RoleCheck[]>>;
+};
 
 /** A role's param as `explain` shows it; `format: secret` ones are generated when the operator gives none. */
 export type ParamSchema = ValueSchema;
@@ -54,6 +60,11 @@ export interface RoleStep {
   /** The name of a param that must be true or, if it is no boolean, be given; or params and the values that they must have. */
   readonly when?: string | Readonly<Record<string, unknown>>;
   readonly watches: readonly string[];
+  /** Left out: always. */
+  readonly during?: 'deploy' | 'upgrade';
+  readonly irreversible: boolean;
+  /** Ways of draining a host under which it is done; left out: all. */
+  readonly policy?: readonly string[];
   readonly path: readonly (string | number)[];
 }
 
@@ -72,20 +83,40 @@ export interface Roles {
   readonly problems: readonly Problem[];
 }
 
-/** Reads every role below a directory; what is wrong with them comes as problems with places, all at once. */
-export function readRoles(directory: string): Roles {
+/** Reads every role below some directories; what is wrong with them comes as problems with places, all at once. */
+export function readRoles(...directories: readonly string[]): Roles {
   const roles = new Map<string, Role>();
   const broken = new Set<string>();
   const problems: Problem[] = [];
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    if (!entry.isDirectory() || !existsSync(join(directory, entry.name, 'role.yaml'))) continue;
-    const { role, problems: found } = readRole(join(directory, entry.name));
+  for (const directory of directories.flatMap((each) => roleDirectories(each, problems))) {
+    const { role, problems: found } = readRole(directory);
     problems.push(...found);
-    if (role) roles.set(role.name, role);
-    else broken.add(entry.name);
+    if (!role) broken.add(basename(directory));
+    else if (roles.has(role.name)) problems.push(roleTwice(role, roles.get(role.name)!));
+    else roles.set(role.name, role);
   }
   problems.push(...checkNeeds(roles, broken));
   return { roles, problems };
+}
+
+function roleDirectories(directory: string, problems: Problem[]): string[] {
+  try {
+    const names = readdirSync(directory).toSorted();
+    return names.map((name) => join(directory, name)).filter((each) => existsSync(join(each, 'role.yaml')));
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it is not there' : (error as Error).message;
+    problems.push({ code: 'file-unreadable', message: `The roles in ${directory} cannot be read: ${reason}` });
+    return [];
+  }
+}
+
+function roleTwice(role: Role, other: Role): Problem {
+  return {
+    code: 'role-name',
+    message: `There are two roles called ${role.name}; the other is ${other.place(['role']).file}`,
+    place: role.place(['role']),
+    hint: 'Call yours otherwise.',
+  };
 }
 
 interface RoleDocument {
@@ -100,22 +131,23 @@ interface RoleDocument {
   readonly api?: NonNullable<Role['api']>;
   readonly steps: readonly Readonly<Record<string, unknown>>[];
   readonly health?: readonly Readonly<Record<string, unknown>>[];
+  readonly upgrade?: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>;
 }
 
 function readRole(directory: string): { role?: Role; problems: readonly Problem[] } {
   const document = readDocument(join(directory, 'role.yaml'));
   const problems = [...document.problems, ...(document.value === undefined ? [] : checkSchema(checker, document))];
-  if (problems.length === 0) problems.push(...unknownTypes(document, 'steps', stepTypes), ...unknownTypes(document, 'health', checks));
+  if (problems.length === 0) problems.push(...typeProblems(document));
   const params = readParams(directory);
   problems.push(...params.problems);
   if (problems.length > 0) return { problems };
   const written = document.value as RoleDocument;
-  if (written.role !== directory.split('/').at(-1)) {
+  if (written.role !== basename(directory)) {
     problems.push(
       document.problem({
         code: 'role-name',
         path: ['role'],
-        message: `The role is called "${written.role}" and its directory "${directory.split('/').at(-1)!}"`,
+        message: `The role is called "${written.role}" and its directory "${basename(directory)}"`,
       }),
     );
   }
@@ -130,8 +162,9 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
     after: written.after ?? [],
     os: written.os ?? {},
     params: params.schemas,
-    steps: written.steps.map((step, i) => readStep(step, i)),
-    health: (written.health ?? []).map((check, i) => readCheck(check, i)),
+    steps: written.steps.map((step, i) => readStep(step, ['steps', i])),
+    health: (written.health ?? []).map((check, i) => readCheck(check, ['health', i])),
+    upgrade: readUpgrade(written.upgrade ?? {}),
     ...(written.api ? { api: written.api } : {}),
     place: (path, at) => document.place(path, at),
     faults: (checker, path, value) => faultsOf(checker, document, path, value).map((fault) => document.problem(fault)),
@@ -146,22 +179,66 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
 
 const stepTypes: ReadonlyMap<string, unknown> = new Map(resourceTypes.map(({ type }) => [type, type]));
 
-/** Steps or health checks whose first key is no type. */
-function unknownTypes(document: Document, list: 'steps' | 'health', types: ReadonlyMap<string, unknown>): Problem[] {
-  const entries = (document.value as RoleDocument)[list] ?? [];
+type Entries = readonly Readonly<Record<string, unknown>>[];
+
+/** Steps and checks whose first key is no type, and what has no place around an upgrade. */
+function typeProblems(document: Document): Problem[] {
+  const { steps, health = [], upgrade = {} } = document.value as RoleDocument;
+  return [
+    ...unknownTypes(document, ['steps'], steps, 'step'),
+    ...steps.flatMap((step, i) => ('policy' in step ? [misplaced(document, ['steps', i, 'policy'])] : [])),
+    ...unknownTypes(document, ['health'], health, 'check'),
+    ...Object.entries(upgrade).flatMap(([section, entries]) => [
+      ...unknownTypes(document, ['upgrade', section], entries, section in sections.checks ? 'check' : 'step'),
+      ...outOfPlace(document, section, entries),
+    ]),
+  ];
+}
+
+function unknownTypes(document: Document, path: readonly (string | number)[], entries: Entries, what: 'step' | 'check'): Problem[] {
+  const types = what === 'step' ? stepTypes : checks;
   return entries.flatMap((each, i) => {
     const type = Object.keys(each)[0]!;
-    return types.has(type) ? [] : [unknownType(document, [list, i, type], type, types.keys())];
+    return types.has(type) ? [] : [unknownType(document, [...path, i, type], type, what, types.keys())];
   });
 }
 
-function unknownType(document: Document, path: readonly (string | number)[], type: string, types: Iterable<string>): Problem {
+/** Packages belong to the host as a whole; who does a section, and when, is fixed. */
+function outOfPlace(document: Document, section: string, entries: Entries): Problem[] {
+  return entries.flatMap((each, i) => {
+    const type = Object.keys(each)[0]!;
+    const phase = resourceTypes.find((resource) => resource.type === type && resource.via === 'shell' && resource.phase !== undefined);
+    const key = phase ? type : ['once', 'during', 'watches', ...(section === 'drain' ? [] : ['policy'])].find((word) => word in each);
+    return key === undefined ? [] : [misplaced(document, ['upgrade', section, i, key])];
+  });
+}
+
+function misplaced(document: Document, path: readonly (string | number)[]): Problem {
+  const list = path.filter((part, i) => i < path.length - 1 && typeof part === 'string').join('.');
+  return document.problem({ code: 'upgrade-section', path, at: 'key', message: `"${path.at(-1)!}" has no place in ${list}` });
+}
+
+function readUpgrade(written: Readonly<Record<string, Entries>>): RoleUpgrade {
+  const read = <S extends string, T>(names: Readonly<Record<S, string>>, one: (entry: Entries[number], path: RoleStep['path']) => T) =>
+    Object.fromEntries(
+      Object.keys(names).map((name) => [name, (written[name] ?? []).map((entry, i) => one(entry, ['upgrade', name, i]))]),
+    ) as Record<S, T[]>;
+  return { ...read(sections.steps, readStep), checks: read(sections.checks, readCheck) };
+}
+
+function unknownType(
+  document: Document,
+  path: readonly (string | number)[],
+  type: string,
+  what: 'step' | 'check',
+  types: Iterable<string>,
+): Problem {
   const near = nearest(type, types);
   return document.problem({
     code: 'unknown-step-type',
     path,
     at: 'key',
-    message: `There is no ${path[0] === 'steps' ? 'step' : 'check'} type "${type}"; the first key says the type`,
+    message: `There is no ${what} type "${type}"; the first key says the type`,
     ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
   });
 }
@@ -178,25 +255,28 @@ function readParams(directory: string): { schemas: Record<string, ParamSchema>; 
 const checker = prepareSchema(roleSchema);
 const paramsChecker = prepareSchema(paramsSchema);
 
-function readStep(written: Readonly<Record<string, unknown>>, index: number): RoleStep {
+function readStep(written: Readonly<Record<string, unknown>>, path: RoleStep['path']): RoleStep {
   const [[type, name], ...rest] = Object.entries(written) as [[string, unknown], ...[string, unknown][]];
-  const { template, once, when, watches, ...params } = Object.fromEntries(rest);
+  const { template, once, when, watches, during, irreversible, policy, ...params } = Object.fromEntries(rest);
   return {
     type,
     name,
     params,
     once: once === true,
     watches: (watches ?? []) as string[],
+    irreversible: irreversible === true,
+    ...(during === undefined ? {} : { during: during as NonNullable<RoleStep['during']> }),
+    ...(policy === undefined ? {} : { policy: policy as string[] }),
     ...(when === undefined ? {} : { when: when as NonNullable<RoleStep['when']> }),
     ...(template === undefined ? {} : { template: template as string }),
-    path: ['steps', index],
+    path,
   };
 }
 
-function readCheck(written: Readonly<Record<string, unknown>>, index: number): RoleCheck {
+function readCheck(written: Readonly<Record<string, unknown>>, path: RoleCheck['path']): RoleCheck {
   const [[type, name], ...rest] = Object.entries(written) as [[string, unknown], ...[string, unknown][]];
   const { within, ...params } = Object.fromEntries(rest);
-  return { type, name, params, within: Number.parseInt((within as string | undefined) ?? '60', 10), path: ['health', index] };
+  return { type, name, params, within: Number.parseInt((within as string | undefined) ?? '60', 10), path };
 }
 
 function readTemplate(directory: string, name: string): Template {

@@ -10,7 +10,10 @@ const attachments = [
 ];
 
 test('a container is a machine of its host', () => {
-  const args = createArguments({ spec, host, attachments, image: 'cellwise-machine:trixie-12345678', publicKey: '' }, 'cellwise-lab-ctl1');
+  const args = createArguments(
+    { spec, host, attachments, image: 'cellwise-machine:trixie-12345678', cache: undefined, publicKey: '' },
+    'cellwise-lab-ctl1',
+  );
   expect(args.slice(0, 9)).toEqual([
     ...['create', '--name', 'cellwise-lab-ctl1', '--hostname', 'ctl1'],
     ...['--network', 'cellwise-lab-0-management', '--ip', '10.77.0.11'],
@@ -39,5 +42,5 @@ test('ssh uses the key and the host keys of the lab, and nothing of the user', (
 });
 
 test('a public key is one word of the script, whatever its comment says', () => {
-  expect(untilReady("ssh-ed25519 AAAA it's $(me)")).toContain(String.raw`'ssh-ed25519 AAAA it'\''s $(me)'`);
+  expect(untilReady("ssh-ed25519 AAAA it's $(me)", undefined)).toContain(String.raw`'ssh-ed25519 AAAA it'\''s $(me)'`);
 });
