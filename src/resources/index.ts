@@ -1,5 +1,6 @@
 import { aptSource } from './apt-source.ts';
 import { command } from './command.ts';
+import { computeZone } from './compute-zone.ts';
 import { dbSync } from './db-sync.ts';
 import type { ResourceType } from './define.ts';
 import { directory } from './directory.ts';
@@ -62,6 +63,7 @@ export const resourceTypes: readonly ResourceType[] = [
   keystoneService,
   novaCell,
   novaDiscover,
+  computeZone,
   ovsDatapath,
   ovsBridge,
 ];
