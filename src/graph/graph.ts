@@ -137,7 +137,7 @@ interface Node {
   /** In the order of adding. */
   readonly nth: number;
   readonly needs: Map<string, string>;
-  /** Those of `needs` that may fail. */
+  /** Those of `needs` that may fail; few nodes have any. */
   loose?: Set<string>;
   readonly neededBy: string[];
 }

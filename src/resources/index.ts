@@ -7,6 +7,7 @@ import { cephOsd } from './ceph-osd.ts';
 import { cephPool } from './ceph-pool.ts';
 import { cephQuorum } from './ceph-quorum.ts';
 import { command } from './command.ts';
+import { computeZone } from './compute-zone.ts';
 import { dbSync } from './db-sync.ts';
 import type { ResourceType } from './define.ts';
 import { directory } from './directory.ts';
@@ -16,6 +17,7 @@ import { group } from './group.ts';
 import { hostsFile } from './hosts-file.ts';
 import { iniSetting } from './ini-setting.ts';
 import { keystoneBootstrap } from './keystone-bootstrap.ts';
+import { keystoneDomain } from './keystone-domain.ts';
 import { keystoneProject } from './keystone-project.ts';
 import { keystoneRole } from './keystone-role.ts';
 import { keystoneService } from './keystone-service.ts';
@@ -35,6 +37,7 @@ import { symlink } from './symlink.ts';
 import { sysctl } from './sysctl.ts';
 import { timeSync } from './time-sync.ts';
 import { timezone } from './timezone.ts';
+import { tlsCertificate } from './tls-certificate.ts';
 import { user } from './user.ts';
 
 /** All step types, in the order in which the reference lists them. */
@@ -54,18 +57,21 @@ export const resourceTypes: readonly ResourceType[] = [
   hostsFile,
   timezone,
   timeSync,
+  tlsCertificate,
   mysqlDatabase,
   mysqlUser,
   rabbitmqVhost,
   rabbitmqUser,
   dbSync,
   keystoneBootstrap,
+  keystoneDomain,
   keystoneProject,
   keystoneRole,
   keystoneUser,
   keystoneService,
   novaCell,
   novaDiscover,
+  computeZone,
   ovsDatapath,
   ovsBridge,
   cephMon,

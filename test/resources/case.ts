@@ -25,7 +25,8 @@ export interface Case {
 
 /** A request that must come, and its answer. */
 export type Exchange = readonly [
-  asked: Pick<ApiRequest, 'method' | 'path'> & { readonly body?: unknown; readonly auth?: 'none' },
+  /** Of Keystone, unless it says so. */
+  asked: Partial<ApiRequest> & Pick<ApiRequest, 'method' | 'path'>,
   status: number,
   body?: unknown,
 ];
