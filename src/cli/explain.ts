@@ -4,6 +4,7 @@ import { shown, Secret } from '../base/secret.ts';
 import type { Inventory } from '../inventory/types.ts';
 import { readInventory } from '../inventory/read.ts';
 import { hostsOf, resolveParams } from '../plan/context.ts';
+import { withResources } from '../plan/resources.ts';
 import { checks } from '../resources/checks.ts';
 import { resourceTypes } from '../resources/index.ts';
 import { readRoles, type Role } from '../roles/role.ts';
@@ -17,7 +18,8 @@ import { entryText, paramText } from './reference.ts';
 export function explain([topic = '']: readonly string[], options: Options): number {
   // An inventory is needed for its hosts and roles alone; without one, everything else can be explained.
   const { inventory } = readInventory(options.inventory);
-  const { roles } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
+  const { roles: read } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
+  const roles = inventory ? withResources(inventory, read, placeholders().get) : read;
   const texts = [
     ...[...roles.values()].filter((role) => role.name === topic).map(roleText),
     ...[...resourceTypes, ...checks.values()].filter((each) => each.type === topic).map((each) => entryText(each)),

@@ -8,6 +8,7 @@ import { walk } from '../graph/walk.ts';
 import type { Health, Step } from '../plan/plan.ts';
 import { isUnknown, type AnyParams, type ApiResource, type Found, type ShellResource } from '../resources/define.ts';
 import { forget } from '../resources/service.ts';
+import { DataFailed } from './api.ts';
 import { batch } from './batch.ts';
 import type { Journal } from './journal.ts';
 import { examine, look } from './look.ts';
@@ -27,7 +28,7 @@ export async function mend(work: Work, told: Told, journal: Journal): Promise<vo
 }
 
 /** What is still wrong after a change. */
-type Left = { readonly change: Change } | { readonly unknown: string };
+type Left = { readonly change: Change } | { readonly unknown: string } | { readonly because: string };
 
 /** A unit whose service watches a step; `keys` narrows it to some of the step's differences. */
 interface Watcher {
@@ -122,6 +123,8 @@ class Mending {
       this.#work.emit({ type: 'step-ok', ...named(step) });
       return 'done';
     }
+    const refused = step.resource.refuse?.(step.params, change);
+    if (refused !== undefined) return this.#fail(step, { because: refused }, undefined, at);
     const shown = this.#told.shown.get(step.step) ?? show(step, change);
     this.#record({ type: 'step-start', ...named(step), change: shown });
     this.#moved.add(step.step);
@@ -147,7 +150,8 @@ class Mending {
   /** Changes, then looks again: what counts is what is there, whatever the command said. */
   async #mend(shell: Shell, step: Step, change: Change, again = true): Promise<{ readonly left?: Left; readonly output?: Output }> {
     const enacted = step.resource.via === 'api' ? await this.#request(shell, step, change) : await this.#enact(shell, step, change);
-    if (enacted instanceof Error) return { left: { unknown: enacted.message } };
+    if (enacted instanceof Error)
+      return { left: { because: enacted.message }, ...(enacted instanceof DataFailed ? { output: enacted.output } : {}) };
     const output = enacted === 'unknown' || enacted === undefined ? {} : { output: enacted };
     const after = await this.#look(shell, step);
     if (isUnknown(after)) return { left: { unknown: after.unknown }, ...output };
@@ -173,7 +177,10 @@ class Mending {
     const owed = this.#owe(step, change);
     if (owed.length > 0) await shell.mend(batch(owed, true).command);
     try {
-      await this.#work.apis.follow(resource.apply(step.params, change));
+      const said = (line: string): void => {
+        this.#work.emit({ type: 'step-said', ...named(step), line });
+      };
+      await this.#work.apis.follow(resource.apply(step.params, change), 0, said);
       return undefined;
     } catch (error) {
       if (error instanceof Error && !(error instanceof Unreachable)) return error;
@@ -239,6 +246,7 @@ function watchersOf(steps: readonly Step[]): ReadonlyMap<string, readonly Watche
 }
 
 function whyNot(left: Left, output: Output | undefined): string {
+  if ('because' in left) return left.because;
   const still =
     'unknown' in left
       ? `its state cannot be told: ${left.unknown}`

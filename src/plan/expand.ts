@@ -7,6 +7,7 @@ import { evaluate, type Context } from '../roles/template.ts';
 import { contextOf, family, hostsOf, resolveParams, type Placement, type SecretOf } from './context.ts';
 import { twice } from './check.ts';
 import type { Api, Plan, PlanNode } from './plan.ts';
+import { withResources } from './resources.ts';
 import { DeclaredStep, guarded, healthOf, MergedStep, resources, severally, type RoleOnHost, type Watched } from './steps.ts';
 
 /**
@@ -14,7 +15,7 @@ import { DeclaredStep, guarded, healthOf, MergedStep, resources, severally, type
  * out when somebody asks. Throws Invalid when roles cannot be put in order or a step's name cannot be rendered.
  */
 export function expand(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Plan {
-  const placements = placeRoles(inventory, roles, secretOf);
+  const placements = placeRoles(inventory, withResources(inventory, roles, secretOf), secretOf);
   const order = inOrder(placements);
   const problems = order.flatMap((placement) => placementProblems(inventory, placement, placements));
   if (problems.length > 0) throw new Invalid(problems);
@@ -163,9 +164,13 @@ class Build {
     const { role, hosts } = placement;
     const byHost = this.#declared.get(role.name)!;
     // What the next step on each host waits for, with the reason.
-    const behind = new Map<Host, Map<string, string>>(hosts.map((host) => [host, this.#beginning(role, host)]));
+    const behind = new Map<Host, Map<string, string>>(hosts.map((host) => [host, this.#beginning(role.needs, host)]));
     role.steps.forEach((written, i) => {
       const once = isOnce(written);
+      if (written.apart) {
+        this.#connectApart(placement, i, written.apart, behind);
+        return;
+      }
       for (const host of once ? hosts.slice(0, 1) : hosts) {
         for (const step of byHost.get(host)!.get(i) ?? []) {
           if (phaseOf(step) !== undefined) continue;
@@ -188,10 +193,28 @@ class Build {
     }
   }
 
-  #beginning(role: Role, host: Host): Map<string, string> {
+  /** A step that waits for what it names and for nothing else; the role's health waits for it. */
+  #connectApart(
+    { role, hosts }: Placement,
+    i: number,
+    apart: NonNullable<RoleStep['apart']>,
+    behind: ReadonlyMap<Host, Map<string, string>>,
+  ): void {
+    const [host] = hosts;
+    const declared = this.#declared.get(role.name)!.get(host!)!;
+    for (const step of declared.get(i) ?? []) {
+      this.#add(step);
+      this.#wait(step.step, this.#beginning(apart.needs, host!));
+      for (const [other, why] of apart.after)
+        for (const { step: need } of declared.get(other) ?? []) this.graph.after(step.step, need, why);
+      behind.get(host!)!.set(step.step, 'declared');
+    }
+  }
+
+  #beginning(needs: readonly string[], host: Host): Map<string, string> {
     const behind = new Map<string, string>();
     for (const opening of this.#opening.get(host)!) behind.set(opening, 'packages first');
-    for (const name of role.needs) {
+    for (const name of needs) {
       const need = this.#placements.get(name)!;
       if (need.role.scope === 'cloud') behind.set(readyId(name), `needs ${name}`);
       else if (need.on.has(host)) behind.set(`${host.name}/${name}/health`, `needs ${name} on this host`);

@@ -4,9 +4,12 @@ import { dbSync } from './db-sync.ts';
 import type { ResourceType } from './define.ts';
 import { directory } from './directory.ts';
 import { file } from './file.ts';
+import { flavor } from './flavor.ts';
 import { group } from './group.ts';
 import { hostsFile } from './hosts-file.ts';
+import { image } from './image.ts';
 import { iniSetting } from './ini-setting.ts';
+import { keypair } from './keypair.ts';
 import { keystoneBootstrap } from './keystone-bootstrap.ts';
 import { keystoneProject } from './keystone-project.ts';
 import { keystoneRole } from './keystone-role.ts';
@@ -14,10 +17,15 @@ import { keystoneService } from './keystone-service.ts';
 import { keystoneUser } from './keystone-user.ts';
 import { mysqlDatabase } from './mysql-database.ts';
 import { mysqlUser } from './mysql-user.ts';
+import { network } from './network.ts';
 import { packages } from './package.ts';
+import { quota } from './quota.ts';
 import { rabbitmqUser } from './rabbitmq-user.ts';
 import { rabbitmqVhost } from './rabbitmq-vhost.ts';
+import { router } from './router.ts';
+import { securityGroup } from './security-group.ts';
 import { service } from './service.ts';
+import { subnet } from './subnet.ts';
 import { symlink } from './symlink.ts';
 import { sysctl } from './sysctl.ts';
 import { timeSync } from './time-sync.ts';
@@ -50,4 +58,12 @@ export const resourceTypes: readonly ResourceType[] = [
   keystoneRole,
   keystoneUser,
   keystoneService,
+  image,
+  flavor,
+  network,
+  subnet,
+  router,
+  securityGroup,
+  keypair,
+  quota,
 ];

@@ -53,6 +53,11 @@ export interface RoleStep {
   readonly when?: string | Readonly<Record<string, unknown>>;
   readonly watches: readonly string[];
   readonly path: readonly (string | number)[];
+  /**
+   * Of a step that no role.yaml has: its values are no templates, and it does not stand in line. By index: the steps of the
+   * role that it waits for, each with the reason; and the roles, instead of all that its role needs.
+   */
+  readonly apart?: { readonly after: ReadonlyMap<number, string>; readonly needs: readonly string[] };
 }
 
 export interface RoleCheck {

@@ -2,9 +2,10 @@ import { createServer, type IncomingMessage, type ServerResponse } from 'node:ht
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
-import { openApis, type ApiSession, type Dial } from '../../src/engine/api.ts';
+import { openApis, type ApiHosts, type ApiSession } from '../../src/engine/api.ts';
 import type { Api } from '../../src/plan/plan.ts';
 import type { ApiAnswer, ApiRequest } from '../../src/resources/define.ts';
+import { runHere } from '../resources/converge.ts';
 import { dialHere } from './local-shell.ts';
 
 const canary = 'cAnArY';
@@ -76,7 +77,11 @@ const json =
   (_, response) => {
     response.writeHead(status).end(JSON.stringify(body));
   };
-const dial: Dial = (_, address, port) => dialHere(address, port);
+const hosts: ApiHosts = {
+  dial: (_, address, port) => dialHere(address, port),
+  mend: (_, command) => runHere(command),
+};
+const dialing = (dial: ApiHosts['dial']): ApiHosts => ({ ...hosts, dial });
 
 function* asking(...requests: (Partial<ApiRequest> & { path: string })[]): Generator<ApiRequest, ApiAnswer[], ApiAnswer> {
   const answers: ApiAnswer[] = [];
@@ -89,7 +94,7 @@ const ask = (session: ApiSession, ...requests: (Partial<ApiRequest> & { path: st
 describe('talking to an API', () => {
   it('logs in once, with the password on the wire alone, and shows its token', async () => {
     const { apis, heard, logins } = await cloud(json({ projects: [] }));
-    const session = openApis(apis, dial);
+    const session = openApis(apis, hosts);
     expect(await ask(session, { path: '/v3/projects?name=a%20b' }, { path: '/v3/users' })).toEqual([
       { status: 200, body: { projects: [] } },
       { status: 200, body: { projects: [] } },
@@ -117,7 +122,7 @@ describe('talking to an API', () => {
 
   it('logs in once for many who ask at the same time', async () => {
     const { apis, logins } = await cloud(json({}));
-    const session = openApis(apis, dial);
+    const session = openApis(apis, hosts);
     await Promise.all(Array.from({ length: 10 }, (_, i) => ask(session, { path: `/v3/${i}` })));
     expect(logins()).toBe(1);
     expect(session.requests).toBe(11);
@@ -126,10 +131,13 @@ describe('talking to an API', () => {
   it('goes through the host that the API is on, to the port of its URL', async () => {
     const { apis, heard } = await cloud(json({}), '/image');
     const dialed: string[] = [];
-    const session = openApis(apis, (host, address, port) => {
-      dialed.push(host);
-      return dialHere(address, port);
-    });
+    const session = openApis(
+      apis,
+      dialing((host, address, port) => {
+        dialed.push(host);
+        return dialHere(address, port);
+      }),
+    );
     await ask(session, { service: 'image', path: '/v2/images' });
     expect(dialed).toEqual(['ctl1', 'ctl2']);
     expect(heard.map(({ path }) => path)).toEqual(['/image/v3/auth/tokens', '/image/v2/images']);
@@ -137,7 +145,7 @@ describe('talking to an API', () => {
 
   it('logs in anew when its token is no longer good, once', async () => {
     const { apis, logins, expire } = await cloud(json({}));
-    const session = openApis(apis, dial);
+    const session = openApis(apis, hosts);
     await ask(session, { path: '/a' });
     expire();
     expect(await ask(session, { path: '/b' })).toEqual([{ status: 200, body: {} }]);
@@ -146,13 +154,13 @@ describe('talking to an API', () => {
 
   it('gives a 401 that stays one to whoever asked', async () => {
     const { apis, logins } = await cloud(json({}, 401));
-    expect(await ask(openApis(apis, dial), { path: '/a' })).toEqual([{ status: 401, body: {} }]);
+    expect(await ask(openApis(apis, hosts), { path: '/a' })).toEqual([{ status: 401, body: {} }]);
     expect(logins()).toBe(2);
   });
 
   it('sends no token with a question that asks for none', async () => {
     const { apis, heard, logins } = await cloud(json({}));
-    const session = openApis(apis, dial);
+    const session = openApis(apis, hosts);
     await ask(session, { path: '/v3', auth: 'none' });
     expect(heard[0]!.headers['x-auth-token']).toBeUndefined();
     expect(logins()).toBe(0);
@@ -162,7 +170,7 @@ describe('talking to an API', () => {
     const { apis } = await cloud(({ headers }, response) => {
       response.writeHead(headers['x-auth-token'] === undefined ? 300 : 200).end('{}');
     });
-    const answers = await ask(openApis(apis, dial), { path: '/v3', auth: 'none' }, { path: '/v3' });
+    const answers = await ask(openApis(apis, hosts), { path: '/v3', auth: 'none' }, { path: '/v3' });
     expect(answers.map(({ status }) => status)).toEqual([300, 200]);
   });
 
@@ -171,7 +179,7 @@ describe('talking to an API', () => {
     const body = {
       user: { name: 'ü🦀', password: Secret.of('nova', canary), list: [Secret.of('a', 'AA'), { b: Secret.of('b', 'BB') }], none: null },
     };
-    const [answer] = await ask(openApis(apis, dial), { method: 'POST', path: '/v3/users', body });
+    const [answer] = await ask(openApis(apis, hosts), { method: 'POST', path: '/v3/users', body });
     expect(answer).toEqual({ status: 201, body: { ok: true } });
     expect(heard[1]).toMatchObject({
       method: 'POST',
@@ -183,7 +191,7 @@ describe('talking to an API', () => {
 
   it('has no body where there is none', async () => {
     const { apis, heard } = await cloud(json(undefined, 204));
-    expect(await ask(openApis(apis, dial), { method: 'DELETE', path: '/v3/users/1' })).toEqual([{ status: 204, body: '' }]);
+    expect(await ask(openApis(apis, hosts), { method: 'DELETE', path: '/v3/users/1' })).toEqual([{ status: 204, body: '' }]);
     expect(heard[1]!.headers['content-length']).toBeUndefined();
     expect(heard[1]!.headers['content-type']).toBeUndefined();
   });
@@ -192,7 +200,7 @@ describe('talking to an API', () => {
 describe('the same question', () => {
   it('is asked once until something is changed or forgotten', async () => {
     const { apis, heard } = await cloud(json({}));
-    const session = openApis(apis, dial);
+    const session = openApis(apis, hosts);
     const asked = (): number => heard.filter(({ method, path }) => method === 'GET' && path === '/v3/users').length;
     await Promise.all(Array.from({ length: 5 }, () => ask(session, { path: '/v3/users' }, { path: '/v3/users' })));
     expect(asked()).toBe(1);
@@ -208,7 +216,10 @@ describe('the same question', () => {
   it('that was not answered is asked again once things may have changed', async () => {
     let down = true;
     const { apis } = await cloud(json({}));
-    const session = openApis(apis, (...to) => (down ? Promise.reject(new Error('connection refused')) : dial(...to)));
+    const session = openApis(
+      apis,
+      dialing((...to) => (down ? Promise.reject(new Error('connection refused')) : hosts.dial(...to))),
+    );
     await expect(ask(session, { path: '/a' })).rejects.toThrow('connection refused');
     down = false;
     session.refresh();
@@ -222,13 +233,13 @@ describe('patience', () => {
     const { apis } = await cloud((_, response) => {
       response.writeHead((times += 1) < 3 ? 503 : 200).end('{}');
     });
-    expect(await openApis(apis, dial).follow(asking({ path: '/a' }), 5)).toEqual([{ status: 200, body: {} }]);
+    expect(await openApis(apis, hosts).follow(asking({ path: '/a' }), 5)).toEqual([{ status: 200, body: {} }]);
     expect(times).toBe(3);
   });
 
   it('is none unless asked for, has an end, and is never had with what changes something', { timeout: 10_000 }, async () => {
     const { apis, heard } = await cloud(json({}, 503));
-    const session = openApis(apis, dial);
+    const session = openApis(apis, hosts);
     expect(await ask(session, { path: '/a' })).toEqual([{ status: 503, body: {} }]);
     expect(await session.follow(asking({ path: '/b' }), 0.7)).toEqual([{ status: 503, body: {} }]);
     expect(await session.follow(asking({ method: 'POST', path: '/c', body: {} }), 5)).toEqual([{ status: 503, body: {} }]);
@@ -245,7 +256,7 @@ describe('answers that are none', () => {
     ['a number', (_, response) => response.end('5'), 5],
   ])('%s comes as it is', async (_, answer, body) => {
     const { apis } = await cloud(answer);
-    expect(await ask(openApis(apis, dial), { path: '/a' })).toEqual([{ status: 200, body }]);
+    expect(await ask(openApis(apis, hosts), { path: '/a' })).toEqual([{ status: 200, body }]);
   });
 
   it.each<[string, Answer, RegExp]>([
@@ -269,7 +280,7 @@ describe('answers that are none', () => {
     ],
   ])('%s is an error', async (_, answer, message) => {
     const { apis } = await cloud(answer);
-    await expect(ask(openApis(apis, dial), { path: '/a' })).rejects.toThrow(message);
+    await expect(ask(openApis(apis, hosts), { path: '/a' })).rejects.toThrow(message);
   });
 
   it('none at all is an error after a minute', async () => {
@@ -279,7 +290,7 @@ describe('answers that are none', () => {
     });
     vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] });
     try {
-      const asked = ask(openApis(apis, dial), { path: '/a' }).catch((error: unknown) => (error as Error).message);
+      const asked = ask(openApis(apis, hosts), { path: '/a' }).catch((error: unknown) => (error as Error).message);
       await heard.promise;
       vi.advanceTimersByTime(61_000);
       vi.useRealTimers();
@@ -296,14 +307,17 @@ describe('answers that are none', () => {
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
     await expect(
-      ask(openApis(new Map([['identity', { service: 'identity', host: 'h', url }]]), dial), { path: '/', auth: 'none' }),
+      ask(openApis(new Map([['identity', { service: 'identity', host: 'h', url }]]), hosts), { path: '/', auth: 'none' }),
     ).rejects.toThrow(/Parse Error/);
   });
 
   it('nobody there is an error, and the next question tries again', async () => {
     const { apis } = await cloud(json({}));
     let tries = 0;
-    const session = openApis(apis, (...to) => ((tries += 1) === 1 ? Promise.reject(new Error('refused')) : dial(...to)));
+    const session = openApis(
+      apis,
+      dialing((...to) => ((tries += 1) === 1 ? Promise.reject(new Error('refused')) : hosts.dial(...to))),
+    );
     await expect(ask(session, { path: '/a' })).rejects.toThrow('refused');
     expect(await ask(session, { path: '/b' })).toEqual([{ status: 200, body: {} }]);
   });
@@ -311,7 +325,7 @@ describe('answers that are none', () => {
   it('a login that is refused says who and how, and not the password', async () => {
     const { apis } = await cloud(json({}));
     apis.set('identity', { ...apis.get('identity')!, url: `${apis.get('identity')!.url}/wrong` });
-    const failure = await ask(openApis(apis, dial), { path: '/a' }).catch((error: unknown) => error as Error);
+    const failure = await ask(openApis(apis, hosts), { path: '/a' }).catch((error: unknown) => error as Error);
     expect((failure as Error).message).toBe('Logging in to the cloud as admin was answered 200');
     expect((failure as Error).stack).not.toContain(canary);
   });
@@ -322,6 +336,6 @@ describe('answers that are none', () => {
   ])('%s', async (_, change, message) => {
     const { apis } = await cloud(json({}));
     change(apis);
-    await expect(ask(openApis(apis, dial), { service: 'image', path: '/a' })).rejects.toThrow(message);
+    await expect(ask(openApis(apis, hosts), { service: 'image', path: '/a' })).rejects.toThrow(message);
   });
 });

@@ -23,7 +23,8 @@ export interface Case {
 
 /** A request that must come, and its answer. */
 export type Exchange = readonly [
-  asked: Pick<ApiRequest, 'method' | 'path'> & { readonly body?: unknown; readonly auth?: 'none' },
+  /** Of Keystone, unless it says so. */
+  asked: Partial<ApiRequest> & Pick<ApiRequest, 'method' | 'path'>,
   status: number,
   body?: unknown,
 ];
@@ -36,4 +37,6 @@ export interface ApiCase {
   readonly found: Found;
   readonly differs?: readonly string[] | null;
   readonly apply?: readonly Exchange[];
+  /** Words of why it is not done. */
+  readonly refuses?: string;
 }
