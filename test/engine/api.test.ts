@@ -1,8 +1,9 @@
+import { existsSync, readFileSync } from 'node:fs';
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { createServer as createTcpServer, type AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
-import { openApis, type ApiHosts, type ApiSession } from '../../src/engine/api.ts';
+import { DataFailed, openApis, type ApiHosts, type ApiSession } from '../../src/engine/api.ts';
 import type { Api } from '../../src/plan/plan.ts';
 import type { ApiAnswer, ApiRequest } from '../../src/resources/define.ts';
 import { runHere } from '../resources/converge.ts';
@@ -224,6 +225,160 @@ describe('the same question', () => {
     down = false;
     session.refresh();
     expect(await ask(session, { path: '/a' })).toEqual([{ status: 200, body: {} }]);
+  });
+});
+
+describe('a list', () => {
+  const items = Array.from({ length: 25 }, (_, i) => ({ id: i, name: `n${i}`, project_id: i % 2 ? 'odd' : 'even' }));
+  /** Ten a page, linked as Glance does it or as Neutron does. */
+  const paged =
+    (links: (next: string) => object): Answer =>
+    ({ path }, response) => {
+      const query = new URL(path, 'http://x').searchParams;
+      const found = items.filter(({ name }) => !query.has('name') || name.toLowerCase() === query.get('name')!.toLowerCase());
+      const from = Number(query.get('marker') ?? 0);
+      const next = from + 10 < found.length ? links(`http://public.example/v2.0/nets?limit=10&marker=${from + 10}`) : {};
+      response.end(JSON.stringify({ nets: found.slice(from, from + 10), ...next }));
+    };
+  const nets = (name: string) => ({ path: '/v2.0/nets?limit=10', list: 'nets', where: { name } });
+
+  it.each<[string, (next: string) => object]>([
+    ['a path', (next) => ({ next: next.replace('http://public.example', '') })],
+    [
+      'links',
+      (next) => ({
+        nets_links: [
+          { rel: 'previous', href: 'http://x/?a' },
+          { rel: 'next', href: next },
+        ],
+      }),
+    ],
+  ])('is all of its pages, by %s, from the address that is known', async (_, links) => {
+    const { apis, heard } = await cloud(paged(links));
+    const [answer] = await ask(openApis(apis, hosts), { path: '/v2.0/nets?limit=10', list: 'nets' });
+    expect(answer).toEqual({ status: 200, body: items });
+    expect(heard.slice(1).map(({ path }) => path)).toEqual([
+      '/v2.0/nets?limit=10',
+      '/v2.0/nets?limit=10&marker=10',
+      '/v2.0/nets?limit=10&marker=20',
+    ]);
+  });
+
+  it('whose pages go in a circle ends', async () => {
+    const { apis, heard } = await cloud(json({ nets: [1], next: '/v2.0/nets?marker=1' }));
+    expect(await ask(openApis(apis, hosts), { path: '/v2.0/nets', list: 'nets' })).toEqual([{ status: 200, body: [1, 1] }]);
+    expect(heard).toHaveLength(3);
+  });
+
+  it('that is no list is given as it was answered', async () => {
+    const { apis } = await cloud(json({ error: { message: 'no' } }, 403));
+    expect(await ask(openApis(apis, hosts), nets('n1'))).toEqual([{ status: 403, body: { error: { message: 'no' } } }]);
+  });
+
+  it('is asked for what few look for, and taken whole when many do', async () => {
+    const { apis, heard } = await cloud(paged((next) => ({ next })));
+    const session = openApis(apis, hosts);
+    const asked = (): string[] => heard.slice(1).map(({ path }) => path);
+    const few = await Promise.all([3, 4].map((i) => ask(session, nets(`n${i}`))));
+    expect(few.map(([answer]) => answer!.body)).toEqual([[items[3]], [items[4]]]);
+    expect(asked()).toEqual(['/v2.0/nets?limit=10&name=n3', '/v2.0/nets?limit=10&name=n4']);
+    const many = await Promise.all(items.map(({ name }) => ask(session, nets(name))));
+    expect(many.map(([answer]) => answer!.body)).toEqual(items.map((item) => [item]));
+    expect(asked()).toHaveLength(5);
+    // And from now on the whole list is known.
+    await ask(session, nets('n9'), nets('nosuch'));
+    expect(asked()).toHaveLength(5);
+  });
+
+  it('keeps apart names that differ in upper and lower case, whatever the service thinks of it', async () => {
+    const { apis } = await cloud(paged((next) => ({ next })));
+    expect(await ask(openApis(apis, hosts), nets('N3'))).toEqual([{ status: 200, body: [] }]);
+  });
+});
+
+it('a microversion is asked for by the name of the service', async () => {
+  const { apis, heard } = await cloud(json({}));
+  await ask(openApis(apis, hosts), { path: '/v2.1/flavors', service: 'image', microversion: '2.61' });
+  expect(heard[1]!.headers['openstack-api-version']).toBe('image 2.61');
+});
+
+it.each(['', '/', '/v2.1', '/v3/abc'])(
+  'the version in a role’s URL (%s) is that of the catalogue, and not of the request',
+  async (path) => {
+    const { apis, heard } = await cloud(json({}));
+    apis.set('compute', { service: 'compute', host: 'ctl1', url: apis.get('image')!.url + path });
+    await ask(openApis(apis, hosts), { path: '/v2.1/flavors', service: 'compute' });
+    expect(heard[1]!.path).toBe('/v2.1/flavors');
+  },
+);
+
+it('another user has a token of their own', async () => {
+  const { apis, heard, logins } = await cloud(json({}));
+  const auth = { user: 'alice', password: Secret.of('alice', 'pw'), project: 'demo' };
+  await ask(openApis(apis, hosts), { path: '/a' }, { path: '/b', auth });
+  expect(logins()).toBe(2);
+  expect(heard[2]!.body).toMatchObject({
+    auth: { identity: { password: { user: { name: 'alice', password: 'pw' } } }, scope: { project: { name: 'demo' } } },
+  });
+});
+
+describe('bytes', () => {
+  /** What a PUT brought, and its headers. */
+  const receiving = async (): Promise<{ apis: Map<string, Api>; got: () => { body: string; headers: IncomingMessage['headers'] } }> => {
+    let got = { body: '', headers: {} as IncomingMessage['headers'] };
+    const server = createServer((request, response) => {
+      const chunks: Buffer[] = [];
+      request.on('data', (chunk: Buffer) => chunks.push(chunk));
+      request.on('end', () => {
+        const login = request.url === '/v3/auth/tokens';
+        if (!login) got = { body: Buffer.concat(chunks).toString(), headers: request.headers };
+        response.writeHead(login ? 201 : 204, { 'x-subject-token': canary }).end();
+      });
+    });
+    servers.push(server);
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    const { apis } = await cloud(json({}));
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    apis.set('identity', { ...apis.get('identity')!, url }).set('image', { service: 'image', host: 'ctl2', url });
+    return { apis, got: () => got };
+  };
+  const put = { service: 'image', method: 'PUT', path: '/v2/images/1/file', contentType: 'application/octet-stream' } as const;
+
+  it('of a file here go through the connection as they are', async () => {
+    const { apis, got } = await receiving();
+    const data = { file: import.meta.filename };
+    expect(await ask(openApis(apis, hosts), { ...put, data })).toEqual([{ status: 204, body: '' }]);
+    expect(got().body).toBe(readFileSync(import.meta.filename, 'utf8'));
+    expect(got().headers).toMatchObject({ 'x-auth-token': canary, 'content-type': 'application/octet-stream' });
+  });
+
+  it('that a command makes are sent by the host, which keeps nothing; the token is in no script', async () => {
+    const { apis, got } = await receiving();
+    const scripts: string[] = [];
+    const session = openApis(apis, {
+      ...hosts,
+      mend: (_, command) => {
+        scripts.push(command.script);
+        return runHere(command);
+      },
+    });
+    const data = { command: { script: 'pwd >it; cat >>it' }, result: 'it' };
+    expect(await ask(session, { ...put, data })).toEqual([{ status: 204, body: '' }]);
+    const directory = got().body.trim();
+    expect(directory).toMatch(/^\/var\/tmp\/cellwise\./);
+    expect(existsSync(directory)).toBe(false);
+    expect(got().headers).toMatchObject({ 'x-auth-token': canary, 'content-length': String(directory.length + 1) });
+    expect(scripts.join('\n')).not.toContain(canary);
+  });
+
+  it('that cannot be made are an error with what was said', async () => {
+    const { apis } = await receiving();
+    const data = { command: { script: 'echo the reason >&2; false; echo more' }, result: 'it' };
+    const failure = await ask(openApis(apis, hosts), { ...put, data }).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(DataFailed);
+    expect((failure as DataFailed).message).toBe('making its data ended with exit code 1');
+    expect((failure as DataFailed).output.err.toString()).toBe('the reason\n');
+    expect((failure as DataFailed).output.out.toString()).toBe('');
   });
 });
 
