@@ -33,7 +33,7 @@ done | sort -u | while read -r file; do
   *) cp "$file" "$target" ;;
   esac
 done
-cp "../$modules"/modules.builtin "../$modules"/modules.order lib/modules/"$release"/
+cp "../$modules"/modules.builtin "../$modules"/modules.builtin.modinfo "../$modules"/modules.order lib/modules/"$release"/
 depmod -b . "$release"
 echo 'root:x:0:0:root:/root:/bin/sh' >etc/passwd
 echo 'root:x:0:' >etc/group
@@ -68,7 +68,8 @@ for card in $(ls /sys/class/net | grep -v lo); do
 done
 metadata() { wget -q -T 5 -O - http://169.254.169.254/latest/$1 2>/dev/null; }
 for try in 1 2 3; do name=$(metadata meta-data/hostname) && break; sleep 2; done
-hostname "${name%%.*}" 2>/dev/null || hostname tiny
+name=${name%%.*}
+hostname "${name:-tiny}"
 metadata meta-data/public-keys/0/openssh-key >/root/.ssh/authorized_keys
 chmod 700 /root /root/.ssh; chmod 600 /root/.ssh/authorized_keys
 addresses=$(ip -o -4 addr show | grep -v ' lo ' | awk '{ print $4 }' | tr '\n' ' ')

@@ -7,8 +7,11 @@ import { compare, type State } from '../../src/base/state.ts';
 import { openApis, type ApiSession } from '../../src/engine/api.ts';
 import type { Api } from '../../src/plan/plan.ts';
 import type { AnyParams, ApiAnswer, ApiRequest, ApiResource } from '../../src/resources/define.ts';
+import { connect as connectHost } from '../../src/ssh/connect.ts';
+import { run as apply, stepsOf, type Ran } from '../engine/clouds.ts';
 import { imageAfter, type Machine, startMachine } from '../machines.ts';
-import { cloud } from './cloud-law.ts';
+import { inventoryOf, planOf, rolesOf, secretsOf } from '../plan/clouds.ts';
+import { cloud, ed25519 } from './cloud-law.ts';
 import { resource, type Run, runIn, type Send } from './converge.ts';
 import { nameOf, obey } from './obey.ts';
 
@@ -79,4 +82,67 @@ INSERT INTO networksecuritybindings SELECT id, 1 FROM networks WHERE name LIKE '
   process.stderr.write(`1,000 networks: ${Math.round(performance.now() - at)} ms, ${session.requests} requests\n`);
   expect(session.requests).toBeLessThan(10);
   expect(found.map((one) => compare(one as State | null, type.desired(params)))).toEqual(names.map(() => null));
+});
+
+describe('an inventory with resources, applied over SSH', () => {
+  const api = (service: string, port: number) => ({ api: { service, url: `http://127.0.0.1:${port}/v9` } });
+  const roles = rolesOf({
+    keystone: {
+      params: { admin_password: { type: 'string', format: 'secret', description: 'The password.' } },
+      ...api('identity', services.identity),
+      api: {
+        ...api('identity', services.identity).api,
+        login: { user: 'admin', password: '{{admin_password}}', project: 'admin', region: 'RegionOne' },
+      },
+    },
+    glance: api('image', services.image),
+    nova: api('compute', services.compute),
+    neutron: api('network', services.network),
+  });
+  const resources = `resources:
+  projects: {shop: {}}
+  users: {eve: {roles: {shop: [member]}}}
+  quotas: {shop: {cores: 3, networks: 4}}
+  images: {probe: {build: tiny, properties: {hw_rng_model: virtio}}}
+  flavors: {s1: {vcpus: 1, ram: 128, disk: 1}}
+  networks:
+    world: {external: true, network_type: vlan, physical_network: data, segmentation_id: 130, subnets: {world4: {cidr: 10.94.7.0/24}}}
+    shop: {project: shop, subnets: {shop4: {cidr: 192.168.7.0/24}}}
+  routers: {shop: {project: shop, gateway: world, interfaces: [shop4]}}
+  security_groups: {ssh: {project: shop, ingress: [{protocol: tcp, ports: 22}]}}
+  keypairs: {eve: {user: eve, public_key: "${ed25519}"}}
+`;
+  const applied = (change: (text: string) => string = (text) => text): Promise<Ran> => {
+    const inventory = inventoryOf('  ctl1: {address: 10.77.0.11, kind: controller}\n', change(resources));
+    const plan = planOf(inventory, roles, secretsOf({ 'keystone.admin_password': password.reveal() }));
+    const { address, identity, hostKey } = machine;
+    return apply(plan, {
+      open: (name, early) =>
+        connectHost({ name, address, user: 'root', identities: [identity], hostKeys: [hostKey] }, early ? { early } : {}),
+    });
+  };
+
+  test('makes all of it, an image that is built on the controller too; a second time it does nothing', { timeout: 600_000 }, async () => {
+    const first = await applied();
+    expect(stepsOf(first, 'step-failed')).toEqual([]);
+    expect(first.summary).toMatchObject({ failed: 0, blocked: 0 });
+    expect(stepsOf(first, 'step-changed')).toContain('ctl1/resources/image probe');
+    expect(stepsOf(first, 'step-said')).toContain('ctl1/resources/image probe');
+    const second = await applied();
+    expect(second.summary).toMatchObject({ changed: 0, failed: 0 });
+    process.stderr.write(
+      `a look at ${second.summary.steps} steps: ${second.summary.seconds} s, ${second.summary.roundTrips} round trips\n`,
+    );
+  });
+
+  test('what cannot be changed is refused with its reason, and stops nothing else', { timeout: 120_000 }, async () => {
+    const ran = await applied((text) =>
+      text.replace('ram: 128', 'ram: 256').replace('cores: 3', 'cores: 5').replace('192.168.7', '192.168.8'),
+    );
+    expect(stepsOf(ran, 'step-failed')).toEqual(['ctl1/resources/flavor s1', 'ctl1/resources/subnet shop4']);
+    expect(stepsOf(ran, 'step-blocked')).toEqual(['ctl1/resources/router shop']);
+    expect(stepsOf(ran, 'step-changed')).toEqual(['ctl1/resources/quota shop']);
+    const said = ran.events.flatMap((event) => (event.type === 'step-planned' ? [event.change.refused ?? ''] : []));
+    expect(said.join('\n')).toMatch(/Nova cannot change ram of a flavor[^]*Neutron cannot change cidr/);
+  });
 });

@@ -6,7 +6,7 @@ import type { Law } from './law.ts';
 
 const nasty = `'"$(touch /tmp/executed) \\ & <x> ä%s`;
 const key = (letter: string): string => `ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAA${letter.repeat(43)}`;
-const ed25519 = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7AhNdnR4fDVbJb3aRy3kKdJfQWAeT6Yc9Qd0sH1ReA';
+export const ed25519 = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ7AhNdnR4fDVbJb3aRy3kKdJfQWAeT6Yc9Qd0sH1ReA';
 const file = import.meta.filename;
 const sha512 = createHash('sha512').update(readFileSync(file)).digest('hex');
 
