@@ -6,7 +6,7 @@ const floors = [
   ['resources'],
   ['inventory', 'roles'],
   ['plan'],
-  ['engine', 'report', 'lab'],
+  ['engine', 'report', 'lab', 'fleet'],
   ['cli'],
 ];
 

@@ -9,6 +9,8 @@ export interface Command {
   readonly stdin?: Text | Uint8Array;
   /** Seconds after which the process group is ended; 120 when left out. */
   readonly timeout?: number;
+  /** The commands that this one is made of, for a host that runs no scripts: a simulated one. */
+  readonly parts?: readonly Command[];
 }
 
 /** What a command left behind. `code` 124 with `timedOut` means that its time was up. */
@@ -17,6 +19,8 @@ export interface Output {
   readonly out: Buffer;
   readonly err: Buffer;
   readonly timedOut?: boolean;
+  /** One for each of the command's parts, from a host that runs no scripts. */
+  readonly parts?: readonly Output[];
 }
 
 type ShellValue = string | number | readonly string[] | Command;

@@ -199,6 +199,15 @@ export const problemCodes = {
     title: 'A role knows no names for this operating system',
     explain: 'Packages and units are called differently on each family. The role names them below `os`, one entry a family.',
   },
+  'upgrade-section': {
+    title: 'Something has no place around an upgrade',
+    explain:
+      'Packages and sources belong into `steps`: each host has one transaction of them. Who does a section of `upgrade`, and when, its name says; `policy` is for `drain`.',
+  },
+  'upgrade-canary': {
+    title: 'A canary is not one of the hosts that it goes ahead of',
+    explain: 'The canary of a kind or a cell is the first of its hosts to be upgraded, so it is one of them.',
+  },
   'unknown-step-type': {
     title: 'There is no step or check of this type',
     explain: 'The first key of a step is its type. `cellwise explain TYPE` shows one.',

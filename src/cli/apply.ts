@@ -38,7 +38,7 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
     session.emit(summary);
     return exitOf(summary, session.drain);
   } finally {
-    journal.close();
+    await journal.close();
   }
 }
 
@@ -67,7 +67,8 @@ function lateJournal(session: Session): Journal & { begin(text: string): void } 
       record({ type: 'note', text });
     },
     record,
-    close: () => journal?.close(),
+    synced: () => journal?.synced() ?? Promise.resolve(),
+    close: () => journal?.close() ?? Promise.resolve(),
   };
 }
 

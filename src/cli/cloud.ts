@@ -5,7 +5,7 @@ import type { Inventory } from '../inventory/types.ts';
 import { readInventory } from '../inventory/read.ts';
 import { check } from '../plan/check.ts';
 import { expand } from '../plan/expand.ts';
-import { checkParams } from '../plan/params.ts';
+import { checkParams, checkServices } from '../plan/params.ts';
 import type { Plan } from '../plan/plan.ts';
 import { select } from '../plan/select.ts';
 import { readRoles, type Role } from '../roles/role.ts';
@@ -40,7 +40,7 @@ export interface Cloud {
 export function readCloud(file: string): Cloud {
   const { inventory, problems } = readInventory(file);
   const { roles, problems: roleProblems } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
-  const all = [...problems, ...roleProblems, ...(inventory ? checkParams(inventory, roles) : [])];
+  const all = [...problems, ...roleProblems, ...(inventory ? [...checkServices(inventory, roles), ...checkParams(inventory, roles)] : [])];
   if (!inventory || all.length > 0) throw new Invalid(all);
   return { inventory, roles };
 }

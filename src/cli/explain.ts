@@ -3,7 +3,7 @@ import { Invalid, nearest } from '../base/problem.ts';
 import { shown, Secret } from '../base/secret.ts';
 import type { Inventory } from '../inventory/types.ts';
 import { readInventory } from '../inventory/read.ts';
-import { hostsOf, resolveParams } from '../plan/context.ts';
+import { hostsOf, resolveParams, wantedRoles } from '../plan/context.ts';
 import { withResources } from '../plan/resources.ts';
 import { checks } from '../resources/checks.ts';
 import { resourceTypes } from '../resources/index.ts';
@@ -18,13 +18,13 @@ import { entryText, paramText } from './reference.ts';
 export function explain([topic = '']: readonly string[], options: Options): number {
   // An inventory is needed for its hosts and roles alone; without one, everything else can be explained.
   const { inventory } = readInventory(options.inventory);
-  const { roles: read } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
-  const roles = inventory ? withResources(inventory, read, placeholders().get) : read;
+  const { roles } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
+  const ofCloud = inventory ? withResources(inventory, wantedRoles(inventory, roles), placeholders().get) : [];
   const texts = [
-    ...[...roles.values()].filter((role) => role.name === topic).map(roleText),
+    ...[...new Set([...roles.values(), ...ofCloud])].filter((role) => role.name === topic).map(roleText),
     ...[...resourceTypes, ...checks.values()].filter((each) => each.type === topic).map((each) => entryText(each)),
     ...(Object.hasOwn(problemCodes, topic) ? [problemText(topic as keyof typeof problemCodes)] : []),
-    ...(inventory ? hostTexts(inventory, roles, topic) : []),
+    ...(inventory ? hostTexts(inventory, ofCloud, topic) : []),
   ];
   if (texts.length === 0)
     throw unknown(topic, [
@@ -61,14 +61,14 @@ function problemText(code: keyof typeof problemCodes): string {
 }
 
 /** A host: what it is, the roles on it, and for each param the value and the level that it came from. */
-function hostTexts(inventory: Inventory, roles: ReadonlyMap<string, Role>, name: string): string[] {
+function hostTexts(inventory: Inventory, roles: readonly Role[], name: string): string[] {
   const host = inventory.hosts.find((each) => each.name === name);
   if (!host) return [];
   const secrets = placeholders();
   const facts = [
     `${host.name}: ${host.kinds.join(', ')} at ${host.address}${host.cell === undefined ? '' : `, cell ${host.cell}`}${host.zone === undefined ? '' : `, zone ${host.zone}`}`,
   ];
-  const own = [...roles.values()].filter((role) => hostsOf(inventory, role).includes(host));
+  const own = roles.filter((role) => hostsOf(inventory, role).includes(host));
   const params = own.flatMap((role) => [
     `  ${role.name}`,
     ...Object.entries(resolveParams(inventory, role, host, secrets.get)).map(

@@ -24,8 +24,8 @@ export interface ApiSession {
    * `said` hears the commands that make data.
    */
   follow<T>(conversation: Generator<ApiRequest, T, ApiAnswer>, patience?: number, said?: (line: string) => void): Promise<T>;
-  /** Forgets what was asked: the cloud may have changed. */
-  refresh(): void;
+  /** Forgets what was asked, at least so many milliseconds ago: the cloud may have changed. */
+  refresh(age?: number): void;
   /** Requests sent so far. */
   readonly requests: number;
 }
@@ -50,8 +50,8 @@ const few = 8;
 
 export function openApis(apis: ReadonlyMap<string, Api>, hosts: ApiHosts): ApiSession {
   const tokens = new Map<string, Promise<Secret>>();
-  let asked = new Map<string, Promise<ApiAnswer>>();
-  let crowds = new Map<string, { size: number }>();
+  const asked = new Map<string, { readonly at: number; readonly answer: Promise<ApiAnswer> }>();
+  const crowds = new Map<string, { size: number }>();
   let requests = 0;
 
   const apiOf = (service: string): Api => {
@@ -135,9 +135,10 @@ export function openApis(apis: ReadonlyMap<string, Api>, hosts: ApiHosts): ApiSe
 
   const once = (request: ApiRequest, patience?: number): Promise<ApiAnswer> => {
     const key = keyOf(request);
-    const answer =
-      asked.get(key) ?? (request.list === undefined ? send(request, patience) : pages({ ...request, list: request.list }, patience));
-    asked.set(key, answer);
+    const known = asked.get(key);
+    if (known) return known.answer;
+    const answer = request.list === undefined ? send(request, patience) : pages({ ...request, list: request.list }, patience);
+    asked.set(key, { at: performance.now(), answer });
     return answer;
   };
 
@@ -172,9 +173,8 @@ export function openApis(apis: ReadonlyMap<string, Api>, hosts: ApiHosts): ApiSe
     return JSON.parse(output.out.toString().trimEnd().split('\n').at(-1)!) as ApiAnswer;
   };
 
-  const forget = (): void => {
-    asked = new Map();
-    crowds = new Map();
+  const forget = (age = 0): void => {
+    for (const [key, { at }] of asked) if (performance.now() - at >= age) asked.delete(key);
   };
 
   return {

@@ -24,8 +24,10 @@ export function batch(commands: readonly Command[], untilFailure = false): Batch
       script: head + script.join('\n'),
       stdin: Buffer.concat(inputs),
       timeout: commands.length === 1 ? timeout : Math.min(timeout, 3600),
+      parts: commands,
     },
     split: (output) => {
+      if (output.parts) return [...output.parts];
       const [outs, errs] = [sections(output.out, nonce), sections(output.err, nonce)];
       return commands.map((_, i) => ({
         code: outs.found[i]?.code ?? (output.code || 125),

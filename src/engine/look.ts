@@ -6,7 +6,7 @@ import type { AnyParams, Found, ShellResource } from '../resources/define.ts';
 import type { ApiSession } from './api.ts';
 import { batch } from './batch.ts';
 
-type ShellStep = Step & { readonly resource: ShellResource<AnyParams> };
+export type ShellStep = Step & { readonly resource: ShellResource<AnyParams> };
 
 /** What a look at one host found, by id of step and of health node; a health is undefined when all its checks say yes. */
 export interface Survey {
@@ -20,16 +20,20 @@ export async function survey(shell: Pick<Shell, 'run'>, steps: readonly Step[], 
   const checks = healths.flatMap((health) => health.checks.filter(isShellCheck).map((each) => ({ health, each })));
   const asked = [...probes, ...checks.map(({ each }) => ({ command: each.check.probe(each.params), slow: each.check.slow ?? false }))];
   const outputs = await runAll(shell, asked);
-  const found = new Map<string, Found>();
-  probes.forEach((probe, i) => {
-    probe.read(outputs[i]!).forEach((answer, k) => found.set(probe.steps[k]!.step, answer));
-  });
+  const found = readAll(probes, outputs);
   const ill = new Map<string, string | undefined>(healths.map((health) => [health.id, undefined]));
   checks.forEach(({ health, each }, i) => {
     const answer = complaint(each, outputs[probes.length + i]!);
     if (answer !== undefined && ill.get(health.id) === undefined) ill.set(health.id, answer);
   });
   return { found, ill };
+}
+
+/** One command that looks at several steps. */
+export function glance(steps: readonly ShellStep[]): { readonly command: Command; readonly read: (output: Output) => Survey['found'] } {
+  const probes = gather(steps);
+  const all = batch(probes.map(({ command }) => command));
+  return { command: withTimeout(all.command, 120), read: (output) => readAll(probes, all.split(output)) };
 }
 
 /** Looks at one step again, at most `patience` seconds for an API that is starting up. */
@@ -90,6 +94,10 @@ export function gather(steps: readonly ShellStep[]): Probe[] {
     }
   }
   return probes;
+}
+
+function readAll(probes: readonly Probe[], outputs: readonly Output[]): Survey['found'] {
+  return new Map(probes.flatMap(({ steps, read }, i) => read(outputs[i]!).map((answer, k) => [steps[k]!.step, answer] as const)));
 }
 
 export function isShellStep(step: Step): step is ShellStep {

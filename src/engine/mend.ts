@@ -1,22 +1,25 @@
 import PQueue from 'p-queue';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Command, Output } from '../base/command.ts';
-import type { Event } from '../base/event.ts';
+import type { Event, ShownChange } from '../base/event.ts';
 import { Unreachable, type Shell } from '../base/shell.ts';
-import { compare, type Change } from '../base/state.ts';
+import { compare, type Change, type State } from '../base/state.ts';
 import { walk } from '../graph/walk.ts';
 import type { Health, Step } from '../plan/plan.ts';
-import { isUnknown, type AnyParams, type ApiResource, type Found, type ShellResource } from '../resources/define.ts';
+import { isUnknown, type AnyParams, type ApiResource, type Found, type ShellResource, type Unknown } from '../resources/define.ts';
 import { forget } from '../resources/service.ts';
 import { DataFailed } from './api.ts';
 import { batch } from './batch.ts';
+import { exchange } from './exchange.ts';
 import type { Journal } from './journal.ts';
-import { examine, look } from './look.ts';
+import { examine, isShellStep, look, survey, type ShellStep } from './look.ts';
 import { show, type Told } from './tell.ts';
-import { healthEvent, named, secondsSince, type Work } from './work.ts';
+import { healthEvent, named, type Work } from './work.ts';
 
 // How many things happen at once: on all hosts together, and on one. A host has one sshd and one disk.
 const limits = { all: 200, host: 4 };
+
+// Steps that are changed in one exchange: of more, one that fails would be heard of too late.
+const most = 100;
 
 // Seconds to wait for an API whose service was started a moment ago.
 const patience = 60;
@@ -44,6 +47,9 @@ class Mending {
   /** Nodes on ground that this run has changed: what the survey said of them is no longer sure. */
   readonly #moved = new Set<string>();
   readonly #seconds = new Map<string, number>();
+  readonly #done = new Set<string>();
+  /** Steps that are done before they are visited: they were changed in one exchange with a step that they wait for. */
+  readonly #carried = new Set<string>();
   readonly #everywhere = new PQueue({ concurrency: limits.all });
   readonly #onHost: ReadonlyMap<string, PQueue>;
 
@@ -59,7 +65,11 @@ class Mending {
     const { graph, emit } = this.#work;
     await walk(
       graph,
-      (id) => this.#visit(id),
+      async (id) => {
+        const outcome = await this.#visit(id);
+        if (outcome === 'done') this.#done.add(id);
+        return outcome;
+      },
       (id, by) => {
         this.#blocked(id, by);
       },
@@ -70,21 +80,26 @@ class Mending {
 
   async #visit(id: string): Promise<'done' | 'failed'> {
     const node = this.#work.plan.nodes.get(id)!;
-    for (const need of this.#work.graph.needs(id).keys()) if (this.#moved.has(need)) this.#moved.add(id);
-    if (node.kind === 'ready') return 'done';
+    this.#follow(id);
+    if (node.kind === 'ready' || this.#carried.has(id)) return 'done';
     return this.#queued(node.host, async () => {
       if (this.#work.drain.aborted) {
         if (node.kind === 'step') this.#skip(node);
         return 'failed';
       }
-      const at = performance.now();
+      const at = this.#work.clock.now();
       const outcome = await this.#work.on(node.host, (shell) =>
         node.kind === 'step' ? this.#step(shell, node) : this.#reach(shell, node),
       );
-      this.#seconds.set(id, secondsSince(at));
+      if (!this.#seconds.has(id)) this.#seconds.set(id, this.#work.since(at));
       if (outcome === undefined && node.kind === 'step') this.#block(node, `${node.host} is unreachable`);
       return outcome ?? 'failed';
     });
+  }
+
+  /** What stands on ground that was changed is no longer sure. */
+  #follow(id: string): void {
+    for (const need of this.#work.graph.needs(id).keys()) if (this.#moved.has(need)) this.#moved.add(id);
   }
 
   #queued<T>(host: string, act: () => Promise<T>): Promise<T> {
@@ -114,7 +129,96 @@ class Mending {
   }
 
   async #step(shell: Shell, step: Step): Promise<'done' | 'failed'> {
-    const at = performance.now();
+    const together = this.#together(step);
+    return (together.length > 1 && (await this.#several(shell, together))) || this.#one(shell, step);
+  }
+
+  /** The step, and behind it the light ones of its host that wait for nothing but what is done, it, and each other. */
+  #together(first: Step): ShellStep[] {
+    const { graph, plan } = this.#work;
+    const all = isLight(first) ? [first] : [];
+    const among = new Set([first.step]);
+    for (const each of all) {
+      for (const id of graph.neededBy(each.step)) {
+        const next = plan.nodes.get(id)!;
+        if (all.length === most || among.has(id) || next.kind !== 'step' || next.host !== first.host || !isLight(next)) continue;
+        if (![...graph.needs(id).keys()].every((need) => among.has(need) || this.#done.has(need))) continue;
+        all.push(next);
+        among.add(id);
+      }
+    }
+    return all;
+  }
+
+  /**
+   * Changes several steps in one exchange: each unless one before it has failed; then all are looked at. What is not as it
+   * should be then, and what follows it, is left to visits of its own, which begin with a look. False: so is the first.
+   */
+  async #several(shell: Shell, steps: readonly ShellStep[]): Promise<'done' | false> {
+    const at = this.#work.clock.now();
+    const before = await this.#before(shell, steps);
+    const known = steps.slice(
+      0,
+      firstIndex(steps, (step) => isUnknown(before.get(step.step)!)),
+    );
+    const changes = known.flatMap((step) => {
+      const change = compare(before.get(step.step) as State | null, step.resource.desired(step.params));
+      return change ? [{ step, change, shown: this.#told.shown.get(step.step) ?? show(step, change) }] : [];
+    });
+    if (changes.length < 2 || changes[0]!.step !== steps[0]) return false;
+    await this.#record(...changes.map(({ step, shown }): Event => ({ type: 'step-start', ...named(step), change: shown })));
+    for (const { step } of changes) this.#moved.add(step.step);
+    const sent = exchange(
+      [...changes.flatMap(({ step, change }) => [...this.#owe(step, change), step.resource.apply(step.params, change)])],
+      known,
+    );
+    const output = await shell.mend(sent.command);
+    const found = output === 'unknown' ? new Map<string, Found>() : sent.read(output);
+    const right = new Set(
+      known.slice(
+        0,
+        firstIndex(known, (step) => leftOf(step, found.get(step.step) ?? notHeard) !== undefined),
+      ),
+    );
+    await this.#settle(right, changes, this.#work.since(at) / changes.length);
+    return right.size > 0 && 'done';
+  }
+
+  async #before(shell: Shell, steps: readonly ShellStep[]): Promise<ReadonlyMap<string, Found>> {
+    const before = new Map<string, Found>();
+    for (const step of steps) {
+      this.#follow(step.step);
+      const known = this.#known(step);
+      if (known !== undefined) before.set(step.step, known);
+    }
+    const others = steps.filter((step) => !before.has(step.step));
+    if (others.length > 0) (await survey(shell, others, [])).found.forEach((answer, id) => before.set(id, answer));
+    return before;
+  }
+
+  /** Tells what came out right. The others' intents are over in the journal: each is made anew where it is tried anew. */
+  async #settle(
+    right: ReadonlySet<ShellStep>,
+    changes: readonly { readonly step: ShellStep; readonly shown: ShownChange }[],
+    seconds: number,
+  ): Promise<void> {
+    const changed = new Map(changes.map(({ step, shown }) => [step, shown]));
+    const events: Event[] = [];
+    for (const step of right) {
+      const change = changed.get(step);
+      this.#carried.add(step.step);
+      this.#seconds.set(step.step, change ? seconds : 0);
+      this.#work.count[change ? 'changed' : 'ok'] += 1;
+      if (change) events.push({ type: 'step-changed', ...named(step), change, seconds });
+      else this.#work.emit({ type: 'step-ok', ...named(step) });
+    }
+    const because = 'it, or one before it, did not come out as it should: looked at anew';
+    for (const { step } of changes) if (!right.has(step)) this.#journal.record({ type: 'step-skipped', ...named(step), because });
+    await this.#record(...events);
+  }
+
+  async #one(shell: Shell, step: Step): Promise<'done' | 'failed'> {
+    const at = this.#work.clock.now();
     const before = await this.#currently(shell, step);
     if (isUnknown(before)) return this.#fail(step, { unknown: before.unknown }, undefined, at);
     const change = compare(before, step.resource.desired(step.params));
@@ -126,20 +230,23 @@ class Mending {
     const refused = step.resource.refuse?.(step.params, change);
     if (refused !== undefined) return this.#fail(step, { because: refused }, undefined, at);
     const shown = this.#told.shown.get(step.step) ?? show(step, change);
-    this.#record({ type: 'step-start', ...named(step), change: shown });
+    await this.#record({ type: 'step-start', ...named(step), change: shown });
     this.#moved.add(step.step);
     const { left, output } = await this.#mend(shell, step, change);
     if (left) return this.#fail(step, left, output, at);
     this.#work.count.changed += 1;
-    this.#record({ type: 'step-changed', ...named(step), change: shown, seconds: secondsSince(at) });
+    await this.#record({ type: 'step-changed', ...named(step), change: shown, seconds: this.#work.since(at) });
     return 'done';
   }
 
   /** The survey's answer, or a new one where this run has changed the ground since. */
   async #currently(shell: Shell, step: Step): Promise<Found> {
+    return this.#known(step) ?? this.#look(shell, step);
+  }
+
+  #known(step: Step): Exclude<Found, Unknown> | undefined {
     const known = this.#told.found.get(step.step);
-    if (known !== undefined && !isUnknown(known) && !this.#moved.has(step.step)) return known;
-    return this.#look(shell, step);
+    return known === undefined || isUnknown(known) || this.#moved.has(step.step) ? undefined : known;
   }
 
   #look(shell: Shell, step: Step): Promise<Found> {
@@ -153,13 +260,11 @@ class Mending {
     if (enacted instanceof Error)
       return { left: { because: enacted.message }, ...(enacted instanceof DataFailed ? { output: enacted.output } : {}) };
     const output = enacted === 'unknown' || enacted === undefined ? {} : { output: enacted };
-    const after = await this.#look(shell, step);
-    if (isUnknown(after)) return { left: { unknown: after.unknown }, ...output };
-    const left = compare(after, step.resource.desired(step.params));
+    const left = leftOf(step, await this.#look(shell, step));
     if (!left) return {};
     // The host was restarted under the command: nobody knows how far it came, so it is tried once more.
-    if (enacted === 'unknown' && again) return this.#mend(shell, step, left, false);
-    return { left: { change: left }, ...output };
+    if ('change' in left && enacted === 'unknown' && again) return this.#mend(shell, step, left.change, false);
+    return { left, ...output };
   }
 
   async #enact(shell: Shell, step: Step, change: Change): Promise<Output | 'unknown'> {
@@ -202,34 +307,56 @@ class Mending {
   /** Waits until a role is healthy on a host; one that was, and that nothing has touched, is not asked again. */
   async #reach(shell: Shell, health: Health): Promise<'done' | 'failed'> {
     if (!this.#moved.has(health.id) && this.#told.ill.get(health.id) === undefined) return 'done';
-    const at = performance.now();
+    const at = this.#work.clock.now();
     const within = Math.max(0, ...health.checks.map((each) => each.within));
     for (let pause = 250; ; pause = Math.min(pause * 1.5, 3000)) {
+      // Hosts of a fleet that wait for the same list share it for a moment.
+      this.#work.apis.refresh(1000);
       const why = await examine(shell, health, this.#work.apis);
-      const last = secondsSince(at) + pause / 1000 > within || this.#work.drain.aborted;
-      if (why === undefined || last) return this.#healthy(health, why, secondsSince(at));
-      await delay(pause);
+      const last = this.#work.since(at) + pause / 1000 > within || this.#work.drain.aborted;
+      if (why === undefined || last) return this.#healthy(health, why, this.#work.since(at));
+      await this.#work.clock.sleep(pause);
     }
   }
 
-  #healthy(health: Health, why: string | undefined, seconds: number): 'done' | 'failed' {
-    if (health.checks.length > 0) this.#record(healthEvent(health, why, seconds));
+  async #healthy(health: Health, why: string | undefined, seconds: number): Promise<'done' | 'failed'> {
+    if (health.checks.length > 0) await this.#record(healthEvent(health, why, seconds));
     if (why !== undefined) this.#work.count.failed += 1;
     return why === undefined ? 'done' : 'failed';
   }
 
-  #fail(step: Step, left: Left, output: Output | undefined, at: number): 'failed' {
+  async #fail(step: Step, left: Left, output: Output | undefined, at: number): Promise<'failed'> {
     this.#work.count.failed += 1;
     const lines = output === undefined ? {} : { output: tail(output) };
-    this.#record({ type: 'step-failed', ...named(step), message: whyNot(left, output), ...lines, seconds: secondsSince(at) });
+    await this.#record({ type: 'step-failed', ...named(step), message: whyNot(left, output), ...lines, seconds: this.#work.since(at) });
     return 'failed';
   }
 
   /** On disk before anybody is told. */
-  #record(event: Event): void {
-    this.#journal.record(event);
-    this.#work.emit(event);
+  async #record(...events: readonly Event[]): Promise<void> {
+    for (const event of events) this.#journal.record(event);
+    await this.#journal.synced();
+    for (const event of events) this.#work.emit(event);
   }
+}
+
+const notHeard: Unknown = { unknown: 'nobody heard how it ended' };
+
+function isLight(step: Step): step is ShellStep {
+  return isShellStep(step) && step.resource.light === true;
+}
+
+/** What is wrong with what was found. */
+function leftOf(step: Step, found: Found): Left | undefined {
+  if (isUnknown(found)) return { unknown: found.unknown };
+  const change = compare(found, step.resource.desired(step.params));
+  return change ? { change } : undefined;
+}
+
+/** The index of the first that is so; behind all when none is. */
+function firstIndex<T>(all: readonly T[], is: (each: T) => boolean): number {
+  const index = all.findIndex(is);
+  return index < 0 ? all.length : index;
 }
 
 /** By step: the units whose services watch it. */

@@ -5,7 +5,7 @@ import type { Journal } from './journal.ts';
 import { examine } from './look.ts';
 import { mend } from './mend.ts';
 import { tell, type Told } from './tell.ts';
-import { healthEvent, secondsSince, Work, type RunOptions } from './work.ts';
+import { healthEvent, Work, type RunOptions } from './work.ts';
 
 export interface ApplyOptions extends RunOptions {
   readonly holder: Holder;
@@ -42,11 +42,11 @@ export async function verify(options: RunOptions): Promise<Summary> {
 }
 
 async function verifyOne(work: Work, health: Health): Promise<void> {
-  const at = performance.now();
+  const at = work.clock.now();
   await work.on(health.host, async (shell) => {
     const why = await examine(shell, health, work.apis);
     work.count[why === undefined ? 'ok' : 'failed'] += 1;
-    work.emit(healthEvent(health, why, secondsSince(at)));
+    work.emit(healthEvent(health, why, work.since(at)));
   });
 }
 

@@ -1,5 +1,4 @@
 import type { ShownChange } from '../base/event.ts';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Holder, Shell } from '../base/shell.ts';
 import { Secret } from '../base/secret.ts';
 import type { Change, Difference } from '../base/state.ts';
@@ -69,7 +68,7 @@ async function outwait(work: Work, shell: Shell, first: Holder, holder: Holder):
   if (first.ended) work.emit({ type: 'note', host, text });
   for (let held: 'locked' | Holder = first; held !== 'locked'; held = await shell.lock(holder)) {
     if (!held.ended || work.drain.aborted) throw new Locked(host, held);
-    await delay(1000);
+    await work.clock.sleep(1000);
   }
 }
 
@@ -118,7 +117,7 @@ function guessless({ resource, params }: Step, { key, before, after }: Differenc
 
 /** A change as people may see it. */
 export function show(step: Step, change: Change, reasons: readonly string[] = [], diff?: string): ShownChange {
-  const irreversible = step.resource.irreversible?.(step.params, change) ?? false;
+  const irreversible = step.irreversible || (step.resource.irreversible?.(step.params, change) ?? false);
   const refused = step.resource.refuse?.(step.params, change);
   return {
     action: change.before === null ? 'create' : change.after === null ? 'remove' : 'update',

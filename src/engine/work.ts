@@ -1,3 +1,5 @@
+import { setTimeout as delay } from 'node:timers/promises';
+import type { Clock } from '../base/clock.ts';
 import type { Emit, Event, StepName, Summary } from '../base/event.ts';
 import { Unreachable, type Holder, type Shell } from '../base/shell.ts';
 import type { Graph } from '../graph/graph.ts';
@@ -21,7 +23,11 @@ export interface RunOptions {
   readonly run: string;
   /** Aborted: finish what runs, start nothing more. */
   readonly drain: AbortSignal;
+  /** The wall's when left out. */
+  readonly clock?: Clock;
 }
+
+const wallClock: Clock = { now: () => performance.now(), sleep: (milliseconds) => delay(milliseconds) };
 
 /** Thrown when somebody else works on a host. */
 export class Locked extends Error {
@@ -46,15 +52,18 @@ export class Work {
   readonly emit: Emit;
   readonly drain: AbortSignal;
   readonly apis: ApiSession;
+  readonly clock: Clock;
   readonly count = { ok: 0, changed: 0, failed: 0, blocked: 0, skipped: 0, unreachable: 0 };
-  readonly #started = performance.now();
+  readonly #started: number;
   readonly #steps: ReadonlyMap<string, readonly Step[]>;
   readonly #healths: ReadonlyMap<string, readonly Health[]>;
   readonly #open: Open;
   readonly #shells = new Map<string, Shell>();
   readonly #down = new Set<string>();
 
-  constructor({ plan, only, open, emit, drain, run, command }: RunOptions) {
+  constructor({ plan, only, open, emit, drain, run, command, clock = wallClock }: RunOptions) {
+    this.clock = clock;
+    this.#started = clock.now();
     this.plan = plan;
     this.graph = only ? plan.graph.only(only) : plan.graph;
     this.nodes = [...this.graph.ids()].map((id) => plan.nodes.get(id)!);
@@ -95,12 +104,12 @@ export class Work {
 
   /** Connects to a host; one that cannot be reached is told of, and that is all. */
   async connect(host: string, early?: (shell: EarlyShell) => void): Promise<void> {
-    const at = performance.now();
+    const at = this.clock.now();
     try {
       const shell = await this.#open(host, early);
       this.#shells.set(host, shell);
       this.#refuseOther(shell);
-      this.emit({ type: 'host-up', host, seconds: secondsSince(at) });
+      this.emit({ type: 'host-up', host, seconds: this.since(at) });
     } catch (error) {
       this.#lose(error);
     }
@@ -128,9 +137,14 @@ export class Work {
       ...this.count,
       hosts: this.hosts.length,
       steps: this.#stepCount(),
-      seconds: secondsSince(this.#started),
+      seconds: this.since(this.#started),
       roundTrips: [...this.#shells.values()].reduce((sum, shell) => sum + shell.roundTrips, 0) + this.apis.requests,
     };
+  }
+
+  /** Seconds since a reading of the clock, to the millisecond. */
+  since(at: number): number {
+    return Math.round(this.clock.now() - at) / 1000;
   }
 
   /** Ends the shells; with them go the locks. */
@@ -176,9 +190,4 @@ export function healthEvent(health: Health, why: string | undefined, seconds: nu
 /** What events say of a step. */
 export function named({ step, host, role, stepType, name }: StepName): StepName {
   return { step, host, role, stepType, name };
-}
-
-/** Seconds since a reading of performance.now(), to the millisecond. */
-export function secondsSince(at: number): number {
-  return Math.round(performance.now() - at) / 1000;
 }

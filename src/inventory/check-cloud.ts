@@ -2,17 +2,19 @@ import { contains, formatBlock, isReserved, parseAddress, parseBlock } from '../
 import type { Json } from '../base/state.ts';
 import type { Fault, Path } from '../document/document.ts';
 import type { Host, Inventory, Kind, Written } from './types.ts';
+import { checkUpgrades } from './upgrade.ts';
 
 type Data = Omit<Inventory, 'document'>;
 
 /** What is wrong with the cloud as a whole. Numbers of hosts mean something only when each host could be read. */
-export function checkCloud(inventory: Data, { cells = {} }: Written): Fault[] {
+export function checkCloud(inventory: Data, written: Written): Fault[] {
   return [
     ...controllers(inventory),
-    ...emptyCells(inventory, Object.keys(cells)),
+    ...emptyCells(inventory, Object.keys(written.cells ?? {})),
     ...storage(inventory),
     ...monitors(inventory),
     ...vips(inventory),
+    ...checkUpgrades(inventory, written),
   ];
 }
 

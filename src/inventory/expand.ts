@@ -13,10 +13,15 @@ export interface Entry {
 
 /** An inventory's data with defaults filled in. */
 export function expand(file: string, written: Written, entries: readonly Entry[]): Omit<Inventory, 'document'> {
-  const cells = Object.entries(written.cells ?? { cell1: {} }).map(([name, { params = {} }]) => ({ name, params }));
+  const cells = Object.entries(written.cells ?? { cell1: {} }).map(([name, { params = {}, upgrade = {} }]) => ({
+    name,
+    params,
+    upgrade,
+  }));
   const only = cells.length === 1 ? cells[0]?.name : undefined;
   const hosts = entries.flatMap((entry) => hostsOf(entry, only, sshOf(file, written.ssh, entry.host.ssh)));
   const paramsOf = (kind: Kind) => written.kinds?.[kind]?.params ?? {};
+  const upgradeOf = (kind: Kind) => written.kinds?.[kind]?.upgrade ?? {};
   return {
     file,
     cloud: {
@@ -33,6 +38,8 @@ export function expand(file: string, written: Written, entries: readonly Entry[]
     kindParams: { controller: paramsOf('controller'), compute: paramsOf('compute'), storage: paramsOf('storage') },
     roles: (written.roles ?? []).map((directory) => resolve(dirname(file), directory)),
     resources: resourcesOf(file, written.resources ?? {}),
+    upgrade: written.upgrade ?? {},
+    kindUpgrades: { controller: upgradeOf('controller'), compute: upgradeOf('compute'), storage: upgradeOf('storage') },
   };
 }
 

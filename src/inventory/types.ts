@@ -1,4 +1,5 @@
 import type { Json } from '../base/state.ts';
+import type { Quantity, WavePolicy } from '../base/waves.ts';
 import type { Document, Path } from '../document/document.ts';
 
 export type Kind = 'controller' | 'compute' | 'storage';
@@ -28,6 +29,9 @@ export interface Inventory {
   readonly roles: readonly string[];
   /** What the cloud has for its users. */
   readonly resources: Resources;
+  /** How to upgrade, as written for the cloud and for each kind: `policyOf` and `runOf` say what holds. */
+  readonly upgrade: WrittenUpgrade;
+  readonly kindUpgrades: Readonly<Record<Kind, WrittenPolicy>>;
   /** The text, for the places of problems found later. Not enumerable, so it stays out of JSON. */
   readonly document: Document;
 }
@@ -39,6 +43,8 @@ export interface Cloud {
   readonly os: string;
   readonly domain?: string;
   readonly storage: 'ceph' | 'file';
+  /** Names of the roles that the cloud is to have; what they need comes along. Left out: all roles. */
+  readonly services?: readonly string[];
   readonly vip: { readonly internal?: string; readonly external?: string };
 }
 
@@ -53,6 +59,7 @@ export interface Network {
 export interface Cell {
   readonly name: string;
   readonly params: Params;
+  readonly upgrade: WrittenPolicy;
 }
 
 export interface Host {
@@ -187,13 +194,71 @@ export interface Keypair extends Partial<State> {
   readonly file?: string;
 }
 
+/** A wait between waves: seconds, or until the operator says to go on. */
+export type Pause = number | 'ask';
+
+/** A command that is run between waves: on the deployer, or on a host as root. Seconds. */
+export interface Hook {
+  readonly run: string;
+  readonly on: string;
+  readonly within: number;
+}
+
+/** How the hosts of a kind (and cell) are upgraded. */
+export interface UpgradePolicy extends WavePolicy {
+  /** Failed or unreachable hosts of one wave that are put up with. */
+  readonly failures: Quantity;
+  /** What is waited for behind the canary, behind every other wave, and behind the cell. */
+  readonly pause: { readonly canary?: Pause; readonly wave?: Pause; readonly cell?: Pause };
+  readonly drain: 'live-migrate' | 'wait' | 'none';
+  /** Must say yes before a wave and behind it. */
+  readonly gates: readonly Hook[];
+  readonly hooks: { readonly beforeWave: readonly Hook[]; readonly afterWave: readonly Hook[] };
+}
+
+/** What holds for an upgrade as a whole. */
+export interface UpgradeRun {
+  /** Cells in the order in which they are upgraded: the first is the canary among them. */
+  readonly cells: readonly string[];
+  /** Failed or unreachable hosts of the whole upgrade that are put up with. */
+  readonly failures: Quantity;
+  /** When a cell has failed: leave the others alone, or go on with them. */
+  readonly otherCells: 'wait' | 'go-on';
+}
+
+/** An `upgrade:` section as written for a kind or a cell. */
+export interface WrittenPolicy {
+  readonly canary?: number | readonly string[];
+  readonly wave?: Quantity;
+  readonly max_unavailable?: Quantity;
+  readonly failures?: Quantity;
+  readonly pause?: Readonly<Partial<Record<'canary' | 'wave' | 'cell', string>>>;
+  readonly drain?: UpgradePolicy['drain'];
+  readonly gates?: readonly WrittenHook[];
+  readonly hooks?: { readonly before_wave?: readonly WrittenHook[]; readonly after_wave?: readonly WrittenHook[] };
+}
+
+/** The cloud's own. */
+export interface WrittenUpgrade extends WrittenPolicy {
+  readonly cells?: readonly string[];
+  readonly all_failures?: Quantity;
+  readonly other_cells?: UpgradeRun['otherCells'];
+}
+
+export interface WrittenHook {
+  readonly run: string;
+  readonly on?: string;
+  readonly within?: string;
+}
+
 /** The text as its schema allows it. */
 export interface Written {
   readonly cloud: Omit<Partial<Cloud>, 'name' | 'release'> & Pick<Cloud, 'name' | 'release'>;
   readonly networks: Readonly<Record<string, Omit<Network, 'name' | 'mtu'> & { readonly mtu?: number }>>;
   readonly ssh?: WrittenSsh & { readonly agent?: boolean; readonly known_hosts?: string; readonly config?: boolean };
-  readonly cells?: Readonly<Record<string, { readonly params?: Params }>>;
-  readonly kinds?: Readonly<Partial<Record<Kind, { readonly params?: Params }>>>;
+  readonly cells?: Readonly<Record<string, { readonly params?: Params; readonly upgrade?: WrittenPolicy }>>;
+  readonly kinds?: Readonly<Partial<Record<Kind, { readonly params?: Params; readonly upgrade?: WrittenPolicy }>>>;
+  readonly upgrade?: WrittenUpgrade;
   readonly params?: Params;
   readonly roles?: readonly string[];
   readonly resources?: Partial<Resources>;

@@ -35,6 +35,8 @@ function workOut(node: Exclude<PlanNode, { kind: 'ready' }>, owners: Map<string,
   }
   const { resource, params } = node;
   resource.desired(params);
+  // What is done around an upgrade is done for its time: the same resource is taken and given back.
+  if (node.section !== undefined) return;
   const identity = resource.identity?.(params) ?? canonical(params[resource.nameParam]);
   const place = resource.scope === 'cluster' ? '' : node.host;
   const key = canonical([place, resource.type, identity]);

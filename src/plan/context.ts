@@ -37,23 +37,35 @@ export interface Placement {
   readonly params: (host: Host) => Context;
 }
 
+/** The roles of a cloud: all, or the services that the inventory asks for with all that they need. */
+export function wantedRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>): readonly Role[] {
+  const wanted = new Set(inventory.cloud.services ?? roles.keys());
+  for (const name of wanted) for (const need of roles.get(name)?.needs ?? []) wanted.add(need);
+  return [...roles.values()].filter((role) => wanted.has(role.name));
+}
+
 /** The present hosts that carry a role, in the inventory's order. */
 export function hostsOf(inventory: Inventory, role: Role): readonly Host[] {
-  const fitting = inventory.hosts.filter((host) => host.state === 'present' && host.kinds.some((kind) => role.on.includes(kind)));
+  const fitting = inventory.hosts.filter((host) => host.state === 'present' && kindsOf(host).some((kind) => role.on.includes(kind)));
   return role.hosts === 'first' ? fitting.slice(0, 1) : fitting;
+}
+
+/** What roles take a host for: a controller that belongs to a cell carries what is that cell's, and nothing of the whole cloud. */
+function kindsOf(host: Host): readonly string[] {
+  return host.cell !== undefined && !host.kinds.includes('compute') ? ['cell'] : host.kinds;
 }
 
 /** What names mean in the templates of a role on a host. Names of roles that it does not need are unknown. */
 export function contextOf(inventory: Inventory, placement: Placement, host: Host, placements: ReadonlyMap<string, Placement>): Context {
   const { role } = placement;
   return {
-    ...Object.fromEntries(role.needs.map((need) => [need, face(inventory, placements.get(need)!)])),
+    ...Object.fromEntries(role.needs.map((need) => [need, face(inventory, placements.get(need)!, host)])),
     ...placement.params(host),
     os: role.os[family(inventory)] ?? {},
     host: {
       name: host.name,
       address: host.address,
-      addresses: host.addresses,
+      addresses: { data: host.address, storage: host.address, ...host.addresses },
       kinds: host.kinds,
       cell: host.cell,
       zone: host.zone,
@@ -61,17 +73,34 @@ export function contextOf(inventory: Inventory, placement: Placement, host: Host
     },
     hosts: addressesOf(placement),
     cloud: cloudOf(inventory),
-    networks: inventory.networks,
+    networks: networksOf(inventory),
   };
+}
+
+// A network that an inventory does not have is the management network.
+const networks = new WeakMap<Inventory, Context>();
+
+function networksOf(inventory: Inventory): Context {
+  let known = networks.get(inventory);
+  if (!known) {
+    const { management } = inventory.networks;
+    known = { data: management, storage: management, ...inventory.networks };
+    networks.set(inventory, known);
+  }
+  return known;
 }
 
 const faces = new WeakMap<Placement, Context>();
 
-/** What a role shows to those that need it: its hosts, the address to reach it at, its params on its first host. */
-function face(inventory: Inventory, placement: Placement): Context {
+/**
+ * What a role shows to those that need it: its hosts, the address to reach it at, its params on its first host. One of
+ * scope host that `host` carries, too, shows itself as it is there.
+ */
+function face(inventory: Inventory, placement: Placement, host: Host): Context {
+  const { role, hosts, on, params } = placement;
+  if (role.scope === 'host' && on.has(host)) return { ...params(host), hosts: addressesOf(placement), address: host.address };
   let known = faces.get(placement);
   if (!known) {
-    const { role, hosts, params } = placement;
     const first = hosts[0]!;
     const address = role.scope === 'cloud' && hosts.length > 1 ? (inventory.cloud.vip.internal ?? first.address) : first.address;
     faces.set(placement, (known = { ...params(first), hosts: addressesOf(placement), address }));

@@ -2,9 +2,11 @@ import { Invalid, nearest, type Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import { Cycle, Graph } from '../graph/graph.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
+import { policyOf } from '../inventory/upgrade.ts';
+import { sections, type CheckSection, type StepSection } from '../roles/role-schema.ts';
 import type { Role, RoleStep } from '../roles/role.ts';
 import { evaluate, type Context } from '../roles/template.ts';
-import { contextOf, family, hostsOf, resolveParams, type Placement, type SecretOf } from './context.ts';
+import { contextOf, family, hostsOf, resolveParams, wantedRoles, type Placement, type SecretOf } from './context.ts';
 import { twice } from './check.ts';
 import type { Api, Plan, PlanNode } from './plan.ts';
 import { withResources } from './resources.ts';
@@ -15,22 +17,56 @@ import { DeclaredStep, guarded, healthOf, MergedStep, resources, severally, type
  * out when somebody asks. Throws Invalid when roles cannot be put in order or a step's name cannot be rendered.
  */
 export function expand(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Plan {
-  const placements = placeRoles(inventory, withResources(inventory, roles, secretOf), secretOf);
+  return build(inventory, roles, secretOf, 'deploy').plan;
+}
+
+/** A role of a plan for an upgrade: its hosts, and by section of its `upgrade` and host the ids of the nodes. */
+export interface Surrounded {
+  readonly role: Role;
+  readonly hosts: readonly Host[];
+  readonly around: ReadonlyMap<StepSection | CheckSection, ReadonlyMap<Host, readonly string[]>>;
+}
+
+/**
+ * The same for an upgrade: with the steps that are there `during` one, with packages role by role where roles are upgraded
+ * one by one, and with what roles do around it. Roles come in the order of their needs.
+ */
+export function expandUpgrade(
+  inventory: Inventory,
+  roles: ReadonlyMap<string, Role>,
+  secretOf: SecretOf,
+): { readonly plan: Plan; readonly roles: readonly Surrounded[] } {
+  const { plan, order, graph } = build(inventory, roles, secretOf, 'upgrade');
+  return { plan, roles: order.map((placement) => ({ role: placement.role, hosts: placement.hosts, around: graph.surround(placement) })) };
+}
+
+function build(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf, occasion: Occasion) {
+  const placements = placeRoles(inventory, roles, secretOf);
   const order = inOrder(placements);
   const problems = order.flatMap((placement) => placementProblems(inventory, placement, placements));
   if (problems.length > 0) throw new Invalid(problems);
   const key = secretOf('cloud.fingerprint_key').reveal();
-  const build = new Build(inventory, placements, key);
-  for (const placement of order) build.declare(placement);
-  for (const host of inventory.hosts) build.openHost(host);
-  for (const placement of order) build.connect(placement);
-  return { inventory, graph: build.graph, nodes: build.nodes, hosts: inventory.hosts, apis: apisOf(build, order), key };
+  const graph = new Build(inventory, placements, key, occasion);
+  for (const placement of order) graph.declare(placement);
+  for (const host of inventory.hosts) graph.openHost(host);
+  for (const placement of order) graph.connect(placement);
+  const plan: Plan = { inventory, graph: graph.graph, nodes: graph.nodes, hosts: inventory.hosts, apis: apisOf(graph, order), key };
+  return { plan, order, graph };
 }
 
-/** Every role on the present hosts of its kinds; a role without hosts is no part of the cloud. */
+type Occasion = 'deploy' | 'upgrade';
+
+/** What the roles of a host wait for before their own first steps. */
+interface Opening {
+  readonly sources: readonly string[];
+  /** The packages of all roles as one node, or by role. */
+  readonly packages: string | ReadonlyMap<string, string> | undefined;
+}
+
+/** Every wanted role on the present hosts of its kinds; a role without hosts is no part of the cloud. */
 function placeRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Map<string, Placement> {
   const placements = new Map<string, Placement>();
-  for (const role of roles.values()) {
+  for (const role of withResources(inventory, wantedRoles(inventory, roles), secretOf)) {
     const hosts = hostsOf(inventory, role);
     if (hosts.length === 0) continue;
     const known = new Map<Host, Context>();
@@ -52,7 +88,7 @@ function inOrder(placements: ReadonlyMap<string, Placement>): readonly Placement
   const graph = new Graph();
   for (const { role } of placements.values()) {
     graph.add(role.name);
-    for (const need of role.needs) if (placements.has(need)) graph.after(role.name, need, 'needs');
+    for (const need of [...role.needs, ...role.after]) if (placements.has(need)) graph.after(role.name, need, 'needs');
   }
   try {
     return graph.order().map((name) => placements.get(name)!);
@@ -86,16 +122,17 @@ class Build {
   readonly #inventory: Inventory;
   readonly #placements: ReadonlyMap<string, Placement>;
   readonly #key: string;
+  readonly #occasion: Occasion;
   readonly #contexts = new Map<string, Map<Host, RoleOnHost>>();
   /** By role, host and index in role.yaml: the steps that are declared there. */
   readonly #declared = new Map<string, Map<Host, Map<number, readonly DeclaredStep[]>>>();
-  /** By host: the ids that every role's first steps wait for. */
-  readonly #opening = new Map<Host, readonly string[]>();
+  readonly #opening = new Map<Host, Opening>();
 
-  constructor(inventory: Inventory, placements: ReadonlyMap<string, Placement>, key: string) {
+  constructor(inventory: Inventory, placements: ReadonlyMap<string, Placement>, key: string, occasion: Occasion) {
     this.#inventory = inventory;
     this.#placements = placements;
     this.#key = key;
+    this.#occasion = occasion;
   }
 
   at(placement: Placement, host: Host): RoleOnHost {
@@ -130,6 +167,7 @@ class Build {
       const nth = (id: string): number => seen.set(id, (seen.get(id) ?? 0) + 1).get(id)!;
       role.steps.forEach((written, i) => {
         if (isOnce(written) && host !== hosts[0]) return;
+        if (written.during !== undefined && written.during !== this.#occasion) return;
         if (!applies(written, placement.params(host), role)) return;
         const at = this.at(placement, host);
         const watched = (): Watched[] => this.#watched(placement, host, written);
@@ -142,29 +180,34 @@ class Build {
     }
   }
 
-  /** Sources, then packages: what opens a host, for all of its roles at once. */
+  /** Sources, then packages: what opens a host, for all of its roles at once, or for each role that is upgraded by itself. */
   openHost(host: Host): void {
     const declared = [...this.#declared.values()].flatMap((byHost) => [...(byHost.get(host)?.values() ?? [])].flat());
     const sources = declared.filter((step) => phaseOf(step) === 'sources');
     for (const step of sources) this.#add(step);
-    this.#opening.set(
-      host,
-      sources.map(({ step }) => step),
-    );
     const packages = declared.filter((step) => phaseOf(step) === 'packages');
-    if (packages.length === 0 || packages[0]!.resource.via !== 'shell') return;
     const units = () => ({ units: declared.filter((step) => step.stepType === 'service').map((step) => String(step.params['unit'])) });
-    const merged = new MergedStep(host.name, packages[0]!.resource, packages, units);
-    this.#add(merged);
-    for (const step of sources) this.graph.after(merged.step, step.step, 'packages come from sources');
-    this.#opening.set(host, [merged.step]);
+    const merged = (some: readonly DeclaredStep[], role?: string): string | undefined => {
+      const resource = some[0]?.resource;
+      if (resource?.via !== 'shell') return undefined;
+      const step = new MergedStep(host.name, resource, some, units, role);
+      this.#add(step);
+      for (const source of sources) this.graph.after(step.step, source.step, 'packages come from sources');
+      return step.step;
+    };
+    const byRole = (): ReadonlyMap<string, string> =>
+      new Map([...Map.groupBy(packages, ({ role }) => role)].map(([role, some]) => [role, merged(some, role)!]));
+    this.#opening.set(host, {
+      sources: sources.map(({ step }) => step),
+      packages: this.#occasion === 'upgrade' && isStaged(host) ? byRole() : merged(packages),
+    });
   }
 
   connect(placement: Placement): void {
     const { role, hosts } = placement;
     const byHost = this.#declared.get(role.name)!;
     // What the next step on each host waits for, with the reason.
-    const behind = new Map<Host, Map<string, string>>(hosts.map((host) => [host, this.#beginning(role.needs, host)]));
+    const behind = new Map<Host, Map<string, string>>(hosts.map((host) => [host, this.#beginning(role.name, role.needs, host)]));
     role.steps.forEach((written, i) => {
       const once = isOnce(written);
       if (written.apart) {
@@ -176,6 +219,7 @@ class Build {
           if (phaseOf(step) !== undefined) continue;
           this.#add(step);
           this.#wait(step.step, behind.get(host)!);
+          this.#comeBehind(step.step, role);
           behind.set(host, new Map([[step.step, 'next in the role']]));
           if (once) for (const other of hosts.slice(1)) behind.get(other)!.set(step.step, `once, on ${host.name}`);
         }
@@ -204,22 +248,91 @@ class Build {
     const declared = this.#declared.get(role.name)!.get(host!)!;
     for (const step of declared.get(i) ?? []) {
       this.#add(step);
-      this.#wait(step.step, this.#beginning(apart.needs, host!));
+      this.#wait(step.step, this.#beginning(role.name, apart.needs, host!));
       for (const [other, why] of apart.after)
         for (const { step: need } of declared.get(other) ?? []) this.graph.after(step.step, need, why);
       behind.get(host!)!.set(step.step, 'declared');
     }
   }
 
-  #beginning(needs: readonly string[], host: Host): Map<string, string> {
+  #beginning(role: string, needs: readonly string[], host: Host): Map<string, string> {
     const behind = new Map<string, string>();
-    for (const opening of this.#opening.get(host)!) behind.set(opening, 'packages first');
+    const { sources } = this.#opening.get(host)!;
+    const packages = this.#packagesOf(role, host);
+    for (const opening of packages === undefined ? sources : [packages]) behind.set(opening, 'packages first');
     for (const name of needs) {
       const need = this.#placements.get(name)!;
       if (need.role.scope === 'cloud') behind.set(readyId(name), `needs ${name}`);
       else if (need.on.has(host)) behind.set(`${host.name}/${name}/health`, `needs ${name} on this host`);
     }
     return behind;
+  }
+
+  #comeBehind(id: string, role: Role): void {
+    for (const name of role.after) if (this.#placements.has(name)) this.graph.behind(id, readyId(name), `after ${name}`);
+  }
+
+  #packagesOf(role: string, host: Host): string | undefined {
+    const { packages } = this.#opening.get(host)!;
+    return typeof packages === 'object' ? packages.get(role) : packages;
+  }
+
+  /** Adds what a role does around an upgrade: in each section a chain of steps on each host that it is for. */
+  surround(placement: Placement): Surrounded['around'] {
+    const { role, hosts } = placement;
+    const around = new Map<StepSection | CheckSection, Map<Host, readonly string[]>>();
+    const put = (section: StepSection | CheckSection, host: Host, ids: readonly string[]): void => {
+      if (ids.length > 0) around.set(section, (around.get(section) ?? new Map<Host, readonly string[]>()).set(host, ids));
+    };
+    for (const section of Object.keys(sections.steps) as StepSection[]) {
+      for (const host of section === 'drain' || section === 'restore' ? hosts : hosts.slice(0, 1)) {
+        put(section, host, this.#chain(placement, host, section));
+      }
+    }
+    for (const section of Object.keys(sections.checks) as CheckSection[]) {
+      if (role.upgrade.checks[section].length === 0) continue;
+      for (const host of section === 'preflight' ? hosts.slice(0, 1) : hosts) {
+        const node = healthOf(this.at(placement, host), section);
+        this.nodes.set(node.id, node);
+        this.graph.add(node.id);
+        put(section, host, [node.id]);
+      }
+    }
+    this.#expandFirst(role, hosts[0]!, around.get('expand')?.get(hosts[0]!) ?? []);
+    return around;
+  }
+
+  #chain(placement: Placement, host: Host, section: StepSection): string[] {
+    const { role } = placement;
+    const seen = new Map<string, number>();
+    const nth = (id: string): number => seen.set(id, (seen.get(id) ?? 0) + 1).get(id)!;
+    const drain = policyOf(
+      this.#inventory,
+      host.kinds.find((kind) => role.on.includes(kind))!,
+      host.cell,
+    ).drain;
+    const steps = role.upgrade[section]
+      .filter((written) => applies(written, placement.params(host), role) && (written.policy?.includes(drain) ?? true))
+      .flatMap((written) => {
+        const at = this.at(placement, host);
+        return (severally(at, written) ?? [undefined]).map((one) => new DeclaredStep(at, written, one, () => [], this.#key, nth));
+      });
+    steps.forEach((step, i) => {
+      this.#add(step);
+      if (i > 0) this.graph.after(step.step, steps[i - 1]!.step, `next in ${section}`);
+    });
+    return steps.map(({ step }) => step);
+  }
+
+  /** What expands a database stands between the packages and the other steps of the role's first host. */
+  #expandFirst(role: Role, host: Host, expand: readonly string[]): void {
+    const [first, last] = [expand[0], expand.at(-1)];
+    if (first === undefined || last === undefined) return;
+    const packages = this.#packagesOf(role.name, host);
+    if (packages !== undefined) this.graph.after(first, packages, 'packages first');
+    for (const steps of this.#declared.get(role.name)!.get(host)!.values()) {
+      for (const step of steps) if (phaseOf(step) === undefined) this.graph.after(step.step, last, 'expanded first');
+    }
   }
 
   #wait(id: string, behind: ReadonlyMap<string, string>): void {
@@ -235,28 +348,31 @@ class Build {
 
   #watched(placement: Placement, host: Host, written: RoleStep): Watched[] {
     const own = placement.role.steps.indexOf(written);
-    const steps = [...this.#declared.get(placement.role.name)!.get(host)!].flatMap(([i, each]) => (i < own ? each : []));
+    const above = [...this.#declared.get(placement.role.name)!.get(host)!].flatMap(([i, each]) => (i < own ? each : []));
+    const needed = placement.role.needs.flatMap((need) => [...(this.#declared.get(need)?.get(host)?.values() ?? [])].flat());
     return written.watches.flatMap((wanted, i) => {
       const at = this.at(placement, host);
       const name = guarded(at, [...written.path, 'watches', i], () => String(evaluate(wanted, at.context)));
-      const watched = steps.filter((step) => step.names.some((each) => bare(step, each) === name));
+      const called = (step: DeclaredStep): boolean => step.names.some((each) => bare(step, each) === name);
+      const watched = above.some(called) ? above.filter(called) : needed.filter(called);
       // A name means one type: `keystone` is the package, and not the database that is called so too.
       const meant = watched.filter((step) => step.stepType === watched[0]!.stepType);
       if (meant.length > 0) return meant.map((declared) => this.#watch(name, declared, host));
-      // A step that `when` leaves out is there for other hosts: nothing to watch here.
-      if (placement.role.steps.slice(0, own).some((step) => [step.name].flat().includes(wanted))) return [];
+      // A step that `when` leaves out, or that is done once, is there for other hosts: nothing to watch here.
+      const elsewhere = placement.role.needs.flatMap((need) => this.#placements.get(need)?.role.steps ?? []);
+      if ([...placement.role.steps.slice(0, own), ...elsewhere].some((step) => [step.name].flat().includes(wanted))) return [];
       const near = nearest(
         name,
-        steps.flatMap((step) => step.names),
+        [...above, ...needed].flatMap((step) => step.names),
       );
-      const message = `The role ${placement.role.name} watches "${name}", and none of its steps above is called so`;
+      const message = `The role ${placement.role.name} watches "${name}", and no step above it, nor of the roles it needs, is called so`;
       const hint = near === undefined ? {} : { hint: `Did you mean "${near}"?` };
       throw new Invalid([{ code: 'unknown-watch', message, place: placement.role.place([...written.path, 'watches', i]), ...hint }]);
     });
   }
 
   #watch(name: string, declared: DeclaredStep, host: Host): Watched {
-    const merged = phaseOf(declared) === 'packages' ? this.#opening.get(host)![0] : undefined;
+    const merged = phaseOf(declared) === 'packages' ? this.#packagesOf(declared.role, host) : undefined;
     return merged === undefined ? { name, declared, node: declared.step } : { name, declared, node: merged, keys: [name] };
   }
 }
@@ -270,19 +386,25 @@ function phaseOf(step: DeclaredStep): 'sources' | 'packages' | undefined {
   return step.resource.via === 'shell' ? step.resource.phase : undefined;
 }
 
+/** Controllers and storage hosts are upgraded role by role; a host that only runs machines as a whole. */
+function isStaged(host: Host): boolean {
+  return host.kinds.some((kind) => kind !== 'compute');
+}
+
 function isOnce(written: RoleStep): boolean {
   return written.once || resources.get(written.type)?.scope === 'cluster';
 }
 
 function applies({ when, path }: RoleStep, params: Context, role: Role): boolean {
   if (when === undefined) return true;
-  const wanted = typeof when === 'string' ? { [when]: true } : when;
-  return Object.entries(wanted).every(([name, value]) => {
+  const asked = typeof when === 'string' ? [[when] as const] : Object.entries(when);
+  return asked.every(([name, value]) => {
     if (!Object.hasOwn(role.params, name)) {
       const message = `The role ${role.name} asks when "${name}", and has no such param`;
       throw new Invalid([{ code: 'unknown-param', message, place: role.place([...path, 'when']) }]);
     }
-    return params[name] === value;
+    // A name alone: true, or given at all.
+    return value === undefined ? (params[name] ?? false) !== false : params[name] === value;
   });
 }
 

@@ -5,6 +5,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
 import type { Check } from '../resources/checks.ts';
 import type { AnyParams, ApiResource, ShellResource } from '../resources/define.ts';
+import type { StepSection } from '../roles/role-schema.ts';
 
 /** A resource on a host, to be made what its role says. */
 export interface Step extends StepName {
@@ -16,6 +17,10 @@ export interface Step extends StepName {
   readonly watches: readonly Watch[];
   /** Where the role declares it. */
   readonly place: Place;
+  /** The role says that it cannot be taken back. */
+  readonly irreversible: boolean;
+  /** Done around an upgrade, in this section of the role; left out: one of its steps. */
+  readonly section?: StepSection;
 }
 
 /** A step whose change makes a service restart; `keys` narrows it to some of a merged step's differences. */

@@ -13,10 +13,10 @@ import { hostsOf, type SecretOf } from './context.ts';
 /** What the inventory declares under `resources` is the steps of a role of this name. */
 const name = 'resources';
 
-/** The roles of a cloud and, where its inventory has resources, the role that makes them. Throws Invalid. */
-export function withResources(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): ReadonlyMap<string, Role> {
+/** The roles that a cloud wants and, where its inventory has resources, the role that makes them. Throws Invalid. */
+export function withResources(inventory: Inventory, wanted: readonly Role[], secretOf: SecretOf): readonly Role[] {
   const declared = declare(inventory, secretOf);
-  return declared.length === 0 ? roles : new Map([...roles, [name, roleOf(inventory, declared, apiRoles(inventory, roles))]]);
+  return declared.length === 0 ? wanted : [...wanted, roleOf(inventory, declared, apiRoles(inventory, wanted))];
 }
 
 /** A resource as a step, before it is known which step is which. */
@@ -32,8 +32,8 @@ interface Declared {
 }
 
 /** By service: the role that offers its API. */
-function apiRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>): ReadonlyMap<string, string> {
-  const offering = [...roles.values()].filter((role) => role.api && hostsOf(inventory, role).length > 0);
+function apiRoles(inventory: Inventory, roles: readonly Role[]): ReadonlyMap<string, string> {
+  const offering = roles.filter((role) => role.api && hostsOf(inventory, role).length > 0);
   return new Map(offering.map((role) => [role.api!.service, role.name]));
 }
 
@@ -61,10 +61,12 @@ function roleOf(inventory: Inventory, declared: readonly Declared[], apis: Reado
     scope: 'cloud',
     hosts: 'first',
     needs: [...new Set(declared.flatMap(needsOf))],
+    after: [],
     os: {},
     params: {},
     steps: [...installing, ...steps],
     health: [],
+    upgrade: nothing,
     place: (path, at) => document.place(path, at),
     faults: (checker, path, value) => faultsOf(checker, document, path, value).map((fault) => document.problem(fault)),
     template: () => {
@@ -73,8 +75,13 @@ function roleOf(inventory: Inventory, declared: readonly Declared[], apis: Reado
   };
 }
 
+const nothing: Role['upgrade'] = {
+  ...{ before: [], backup: [], expand: [], drain: [], restore: [], contract: [], after: [] },
+  checks: { preflight: [], gate: [], health: [] },
+};
+
 function written(type: string, name: unknown, params: RoleStep['params'], path: Path): RoleStep {
-  return { type, name, params, once: false, watches: [], path };
+  return { type, name, params, once: false, watches: [], during: 'deploy', irreversible: false, path };
 }
 
 /** One problem for each section that needs an API which nobody offers. */

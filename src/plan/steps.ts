@@ -6,6 +6,7 @@ import type { Host } from '../inventory/types.ts';
 import { checks } from '../resources/checks.ts';
 import type { AnyParams, ApiResource, ParamsSchema, ShellResource, ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
+import type { CheckSection, StepSection } from '../roles/role-schema.ts';
 import type { Role, RoleCheck, RoleStep } from '../roles/role.ts';
 import { evaluate, TemplateError, type Context } from '../roles/template.ts';
 import type { Health, HealthCheck, Step, Watch } from './plan.ts';
@@ -30,6 +31,7 @@ export class DeclaredStep implements Step {
   /** Each name in full: what others can watch. Empty where the value is a list of things and not of names. */
   readonly names: readonly string[];
   readonly resource: Resource;
+  readonly section?: StepSection;
   readonly #at: RoleOnHost;
   readonly #written: RoleStep;
   readonly #one: One | undefined;
@@ -58,7 +60,9 @@ export class DeclaredStep implements Step {
     this.resource = resources.get(written.type)!;
     this.names = one ? [one.name] : namesOf(at, written);
     this.name = shorten(this.names.join(' '));
-    const id = `${at.host.name}/${at.role.name}/${written.type}${this.name === '' ? '' : ` ${this.name}`}`;
+    if (written.path[0] === 'upgrade') this.section = written.path[1] as StepSection;
+    const section = this.section === undefined ? '' : `${this.section}: `;
+    const id = `${at.host.name}/${at.role.name}/${section}${written.type}${this.name === '' ? '' : ` ${this.name}`}`;
     const count = nth(id);
     this.step = count === 1 ? id : `${id} #${count}`;
   }
@@ -77,6 +81,10 @@ export class DeclaredStep implements Step {
 
   get place(): Place {
     return this.#at.role.place(this.#written.path);
+  }
+
+  get irreversible(): boolean {
+    return this.#written.irreversible;
   }
 
   get watches(): readonly Watch[] {
@@ -129,26 +137,35 @@ export interface Watched {
   readonly keys?: readonly string[];
 }
 
-/** Steps of several roles on one host that are made so by one: the host's packages. */
+/** Steps on one host that are made so by one: the packages of the host, or of one of its roles. */
 export class MergedStep implements Step {
   readonly kind = 'step';
   readonly step: string;
   readonly host: string;
-  readonly role = 'host';
+  readonly role: string;
   readonly stepType: string;
   readonly name: string;
   readonly resource: ShellResource<AnyParams>;
   readonly watches = [];
+  readonly irreversible = false;
   readonly #from: readonly DeclaredStep[];
   readonly #more: () => AnyParams;
   #params: AnyParams | undefined;
 
-  constructor(host: string, resource: ShellResource<AnyParams>, from: readonly DeclaredStep[], more: () => AnyParams) {
+  /** `role`: the one whose steps these are; left out: all of the host. */
+  constructor(
+    host: string,
+    resource: ShellResource<AnyParams>,
+    from: readonly DeclaredStep[],
+    more: () => AnyParams,
+    role: string | undefined,
+  ) {
     this.host = host;
+    this.role = role ?? 'host';
     this.resource = resource;
     this.stepType = resource.type;
     this.name = `${resource.type}s`;
-    this.step = `${host}/${this.name}`;
+    this.step = `${host}/${role === undefined ? '' : `${role}/`}${this.name}`;
     this.#from = from;
     this.#more = more;
   }
@@ -162,16 +179,17 @@ export class MergedStep implements Step {
   }
 }
 
-/** A role's health on a host, with its params worked out when they are asked for. */
-export function healthOf(at: RoleOnHost): Health {
+/** A role's health on a host, or its checks of that section of an upgrade; params are worked out when they are asked for. */
+export function healthOf(at: RoleOnHost, section?: CheckSection): Health {
   let worked: readonly HealthCheck[] | undefined;
+  const written = section === undefined ? at.role.health : at.role.upgrade.checks[section];
   return {
     kind: 'health',
-    id: `${at.host.name}/${at.role.name}/health`,
+    id: `${at.host.name}/${at.role.name}/${section === undefined ? 'health' : `${section}: checks`}`,
     host: at.host.name,
     role: at.role.name,
     get checks() {
-      return (worked ??= at.role.health.map((written) => checkOf(at, written)));
+      return (worked ??= written.map((check) => checkOf(at, check)));
     },
   };
 }

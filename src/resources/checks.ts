@@ -126,5 +126,61 @@ const catalog: ApiCheck = {
   },
 };
 
+interface ComputeService {
+  readonly binary: string;
+  readonly host: string;
+  readonly state: string;
+}
+
+const computeService: ApiCheck = {
+  type: 'compute-service',
+  via: 'api',
+  summary: 'Nova hears from one of its services on a host.',
+  nameParam: 'service',
+  params: {
+    type: 'object',
+    required: ['service', 'host'],
+    additionalProperties: false,
+    properties: {
+      service: { type: 'string', description: 'The service, e.g. nova-compute.' },
+      host: { type: 'string', description: 'The host, as Nova knows it.' },
+    },
+  },
+  *ask(params) {
+    const { status, body } = yield { service: 'compute', method: 'GET', path: '/v2.1/os-services' };
+    if (status !== 200) return `the list of services was answered ${status}`;
+    const { services } = body as { services: readonly ComputeService[] };
+    const found = services.find(({ binary, host }) => binary === params['service'] && host === params['host']);
+    if (!found) return 'it has not announced itself';
+    return found.state === 'up' ? undefined : 'Nova has not heard from it for a while';
+  },
+};
+
+const networkAgent: ApiCheck = {
+  type: 'network-agent',
+  via: 'api',
+  summary: 'Neutron hears from one of its agents on a host.',
+  nameParam: 'agent',
+  params: {
+    type: 'object',
+    required: ['agent', 'host'],
+    additionalProperties: false,
+    properties: {
+      agent: { type: 'string', description: 'The agent, e.g. neutron-l3-agent.' },
+      host: { type: 'string', description: 'The host, as Neutron knows it.' },
+    },
+  },
+  *ask(params) {
+    const { status, body } = yield { service: 'network', method: 'GET', path: '/v2.0/agents' };
+    if (status !== 200) return `the list of agents was answered ${status}`;
+    const { agents } = body as { agents: readonly { binary: string; host: string; alive: boolean }[] };
+    const found = agents.find(({ binary, host }) => binary === params['agent'] && host === params['host']);
+    if (!found) return 'it has not announced itself';
+    return found.alive ? undefined : 'Neutron has not heard from it for a while';
+  },
+};
+
 /** All kinds of health check, by the key that a role writes. */
-export const checks: ReadonlyMap<string, Check> = new Map([http, port, unit, run, catalog].map((check) => [check.type, check]));
+export const checks: ReadonlyMap<string, Check> = new Map(
+  [http, port, unit, run, catalog, computeService, networkAgent].map((check) => [check.type, check]),
+);

@@ -120,6 +120,11 @@ interface ShellBasics<P> extends Common<P> {
   readonly merge?: (all: readonly P[]) => AnyParams;
   /** Its probe starts a program that takes its time: it is run beside the others instead of among them. */
   readonly slow?: boolean;
+  /**
+   * Mending it takes no time and starts nothing, and its exit code tells whether it worked: the engine sends it along with
+   * its neighbours, and looks at all of them behind the last.
+   */
+  readonly light?: boolean;
   /** Mends `change`; never looks. */
   readonly apply: (params: P, change: Change) => Command;
   /** Reads the content that is there now, for a diff. Asked only when the resource differs. */

@@ -3,6 +3,7 @@ import { command } from './command.ts';
 import { dbSync } from './db-sync.ts';
 import type { ResourceType } from './define.ts';
 import { directory } from './directory.ts';
+import { featureFile } from './feature-file.ts';
 import { file } from './file.ts';
 import { flavor } from './flavor.ts';
 import { group } from './group.ts';
@@ -18,6 +19,10 @@ import { keystoneUser } from './keystone-user.ts';
 import { mysqlDatabase } from './mysql-database.ts';
 import { mysqlUser } from './mysql-user.ts';
 import { network } from './network.ts';
+import { novaCell } from './nova-cell.ts';
+import { novaDiscover } from './nova-discover.ts';
+import { ovsBridge } from './ovs-bridge.ts';
+import { ovsDatapath } from './ovs-datapath.ts';
 import { packages } from './package.ts';
 import { quota } from './quota.ts';
 import { rabbitmqUser } from './rabbitmq-user.ts';
@@ -37,6 +42,7 @@ export const resourceTypes: readonly ResourceType[] = [
   packages,
   aptSource,
   file,
+  featureFile,
   directory,
   symlink,
   iniSetting,
@@ -66,4 +72,8 @@ export const resourceTypes: readonly ResourceType[] = [
   securityGroup,
   keypair,
   quota,
+  novaCell,
+  novaDiscover,
+  ovsDatapath,
+  ovsBridge,
 ];

@@ -13,10 +13,44 @@ interface Writable {
 const reserved = {
   once: { type: 'boolean', description: "Only on the role's first host; its other hosts wait here." },
   when: {
-    description: 'Only where this param is true, or where these params have these values.',
+    description: 'Only where this param is true or is given at all, or where these params have these values.',
     anyOf: [{ type: 'string' }, { type: 'object', minProperties: 1 }],
   },
 } as const;
+
+const during = {
+  enum: ['deploy', 'upgrade'],
+  description: 'deploy: left out of an upgrade. upgrade: only then. When left out, in both.',
+} as const;
+const irreversible = { type: 'boolean', description: 'It cannot be taken back: an upgrade asks before it.' } as const;
+const policy = {
+  type: 'array',
+  minItems: 1,
+  uniqueItems: true,
+  items: { enum: ['live-migrate', 'wait', 'none'] },
+  description: 'Only on hosts that are drained in one of these ways.',
+} as const;
+
+/** What a role does around an upgrade: lists of steps, and lists of checks. */
+export const sections = {
+  steps: {
+    backup: 'Once, before anything else is touched: what makes copies, and proves that they can be read.',
+    before: 'Once, before the first host. A step whose resource also stands in `after` is a lease: it is given back whatever happens.',
+    drain: 'On each host before its steps. A step whose resource also stands in `restore` is a lease: it is given back whatever happens.',
+    expand: 'Once, between the packages of the first host and its other steps: additive changes of databases.',
+    restore: 'On each host when it is healthy again.',
+    after: 'Once, behind the last host.',
+    contract: 'Once, when all hosts of the cloud are upgraded: what old programs would not survive.',
+  },
+  checks: {
+    preflight: 'Asked on the first host before anything is touched.',
+    gate: 'Asked on each host before it is drained: may it be taken out of service?',
+    health: 'Asked on each host behind its steps, besides the health of the role.',
+  },
+} as const;
+
+export type StepSection = keyof typeof sections.steps;
+export type CheckSection = keyof typeof sections.checks;
 
 const template = { type: 'string', pattern: '\\.hbs$', description: "A file of the role's templates directory; it gives the content." };
 const watches = {
@@ -32,6 +66,9 @@ export function editorSchema(): Record<string, unknown> {
   const steps = resourceTypes.map((resource) =>
     entry(resource, {
       ...reserved,
+      during,
+      irreversible,
+      policy,
       ...(resource.type === 'file' ? { template } : {}),
       ...(resource.type === 'service' ? { watches } : {}),
     }),
@@ -44,7 +81,7 @@ export function editorSchema(): Record<string, unknown> {
  * first key says, and that JSON Schema cannot see.
  */
 export const roleSchema = structure(
-  { type: 'object', minProperties: 1, properties: { ...reserved, template, watches } },
+  { type: 'object', minProperties: 1, properties: { ...reserved, during, irreversible, policy, template, watches } },
   { type: 'object', minProperties: 1, properties: { within } },
 );
 
@@ -102,8 +139,8 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         type: 'array',
         minItems: 1,
         uniqueItems: true,
-        items: { enum: ['controller', 'compute', 'storage'] },
-        description: 'The kinds of host that carry it.',
+        items: { enum: ['controller', 'compute', 'storage', 'cell'] },
+        description: 'The kinds of host that carry it; cell: controllers that belong to a cell.',
       },
       scope: {
         enum: ['host', 'cloud'],
@@ -114,6 +151,12 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         description: 'all (the default): every host of its kinds. first: the first of them in the inventory.',
       },
       needs: { type: 'array', uniqueItems: true, items: { type: 'string' }, description: 'Roles that must be healthy first.' },
+      after: {
+        type: 'array',
+        uniqueItems: true,
+        items: { type: 'string' },
+        description: 'Roles that come first where there are any; one that fails does not hold up this role.',
+      },
       os: {
         type: 'object',
         description: 'Names that differ between families of operating systems: family, name, value. Templates say {{os.NAME}}.',
@@ -143,8 +186,20 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
       },
       steps: { type: 'array', minItems: 1, description: 'Made so from top to bottom on each host.', items: step },
       health: { type: 'array', description: 'When the role counts as healthy.', items: check },
+      upgrade: {
+        type: 'object',
+        description: 'What is done around an upgrade, besides the steps.',
+        additionalProperties: false,
+        properties: { ...lists(sections.steps, step), ...lists(sections.checks, check) },
+      },
     },
   };
+}
+
+function lists(described: Readonly<Record<string, string>>, items: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(
+    Object.entries(described).map(([name, description]) => [name, { type: 'array', minItems: 1, description, items }]),
+  );
 }
 
 /** A step or check in role.yaml: its first key is its type, that key's value its name, the rest its params. */

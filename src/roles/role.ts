@@ -6,7 +6,7 @@ import { checkSchema, faultsOf, prepareSchema, type Checker } from '../document/
 import { checks } from '../resources/checks.ts';
 import type { ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
-import { paramsSchema, roleSchema } from './role-schema.ts';
+import { paramsSchema, roleSchema, sections, type CheckSection, type StepSection } from './role-schema.ts';
 import { compile, TemplateError, type Template } from './template.ts';
 
 /** What runs on hosts of some kinds to make them one part of a cloud: pure data, read from a directory. */
@@ -20,11 +20,14 @@ export interface Role {
   /** On all hosts of its kinds, or on the first only. */
   readonly hosts: 'all' | 'first';
   readonly needs: readonly string[];
+  /** Roles that it comes behind, however they end. */
+  readonly after: readonly string[];
   /** Names that differ between families of operating systems: family → name → value. */
   readonly os: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly params: Readonly<Record<string, ParamSchema>>;
   readonly steps: readonly RoleStep[];
   readonly health: readonly RoleCheck[];
+  readonly upgrade: RoleUpgrade;
   readonly api?: {
     readonly service: string;
     readonly url: string;
@@ -38,6 +41,11 @@ export interface Role {
   template(name: string): Template;
 }
 
+/** What a role does around an upgrade; a section that it does not have is empty. */
+export type RoleUpgrade = Readonly<Record<StepSection, readonly RoleStep[]>> & {
+  readonly checks: Readonly<Record<CheckSection, readonly RoleCheck[]>>;
+};
+
 /** A role's param as `explain` shows it; `format: secret` ones are generated when the operator gives none. */
 export type ParamSchema = ValueSchema;
 
@@ -49,9 +57,14 @@ export interface RoleStep {
   readonly params: Readonly<Record<string, unknown>>;
   readonly template?: string;
   readonly once: boolean;
-  /** A boolean param's name, or params and the values that they must have. */
+  /** The name of a param that must be true or, if it is no boolean, be given; or params and the values that they must have. */
   readonly when?: string | Readonly<Record<string, unknown>>;
   readonly watches: readonly string[];
+  /** Left out: always. */
+  readonly during?: 'deploy' | 'upgrade';
+  readonly irreversible: boolean;
+  /** Ways of draining a host under which it is done; left out: all. */
+  readonly policy?: readonly string[];
   readonly path: readonly (string | number)[];
   /**
    * Of a step that no role.yaml has: its values are no templates, and it does not stand in line. By index: the steps of the
@@ -118,16 +131,18 @@ interface RoleDocument {
   readonly scope?: 'host' | 'cloud';
   readonly hosts?: 'all' | 'first';
   readonly needs?: readonly string[];
+  readonly after?: readonly string[];
   readonly os?: Role['os'];
   readonly api?: NonNullable<Role['api']>;
   readonly steps: readonly Readonly<Record<string, unknown>>[];
   readonly health?: readonly Readonly<Record<string, unknown>>[];
+  readonly upgrade?: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>;
 }
 
 function readRole(directory: string): { role?: Role; problems: readonly Problem[] } {
   const document = readDocument(join(directory, 'role.yaml'));
   const problems = [...document.problems, ...(document.value === undefined ? [] : checkSchema(checker, document))];
-  if (problems.length === 0) problems.push(...unknownTypes(document, 'steps', stepTypes), ...unknownTypes(document, 'health', checks));
+  if (problems.length === 0) problems.push(...typeProblems(document));
   const params = readParams(directory);
   problems.push(...params.problems);
   if (problems.length > 0) return { problems };
@@ -149,10 +164,12 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
     scope: written.scope ?? 'cloud',
     hosts: written.hosts ?? 'all',
     needs: written.needs ?? [],
+    after: written.after ?? [],
     os: written.os ?? {},
     params: params.schemas,
-    steps: written.steps.map((step, i) => readStep(step, i)),
-    health: (written.health ?? []).map((check, i) => readCheck(check, i)),
+    steps: written.steps.map((step, i) => readStep(step, ['steps', i])),
+    health: (written.health ?? []).map((check, i) => readCheck(check, ['health', i])),
+    upgrade: readUpgrade(written.upgrade ?? {}),
     ...(written.api ? { api: written.api } : {}),
     place: (path, at) => document.place(path, at),
     faults: (checker, path, value) => faultsOf(checker, document, path, value).map((fault) => document.problem(fault)),
@@ -167,22 +184,66 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
 
 const stepTypes: ReadonlyMap<string, unknown> = new Map(resourceTypes.map(({ type }) => [type, type]));
 
-/** Steps or health checks whose first key is no type. */
-function unknownTypes(document: Document, list: 'steps' | 'health', types: ReadonlyMap<string, unknown>): Problem[] {
-  const entries = (document.value as RoleDocument)[list] ?? [];
+type Entries = readonly Readonly<Record<string, unknown>>[];
+
+/** Steps and checks whose first key is no type, and what has no place around an upgrade. */
+function typeProblems(document: Document): Problem[] {
+  const { steps, health = [], upgrade = {} } = document.value as RoleDocument;
+  return [
+    ...unknownTypes(document, ['steps'], steps, 'step'),
+    ...steps.flatMap((step, i) => ('policy' in step ? [misplaced(document, ['steps', i, 'policy'])] : [])),
+    ...unknownTypes(document, ['health'], health, 'check'),
+    ...Object.entries(upgrade).flatMap(([section, entries]) => [
+      ...unknownTypes(document, ['upgrade', section], entries, section in sections.checks ? 'check' : 'step'),
+      ...outOfPlace(document, section, entries),
+    ]),
+  ];
+}
+
+function unknownTypes(document: Document, path: readonly (string | number)[], entries: Entries, what: 'step' | 'check'): Problem[] {
+  const types = what === 'step' ? stepTypes : checks;
   return entries.flatMap((each, i) => {
     const type = Object.keys(each)[0]!;
-    return types.has(type) ? [] : [unknownType(document, [list, i, type], type, types.keys())];
+    return types.has(type) ? [] : [unknownType(document, [...path, i, type], type, what, types.keys())];
   });
 }
 
-function unknownType(document: Document, path: readonly (string | number)[], type: string, types: Iterable<string>): Problem {
+/** Packages belong to the host as a whole; who does a section, and when, is fixed. */
+function outOfPlace(document: Document, section: string, entries: Entries): Problem[] {
+  return entries.flatMap((each, i) => {
+    const type = Object.keys(each)[0]!;
+    const phase = resourceTypes.find((resource) => resource.type === type && resource.via === 'shell' && resource.phase !== undefined);
+    const key = phase ? type : ['once', 'during', 'watches', ...(section === 'drain' ? [] : ['policy'])].find((word) => word in each);
+    return key === undefined ? [] : [misplaced(document, ['upgrade', section, i, key])];
+  });
+}
+
+function misplaced(document: Document, path: readonly (string | number)[]): Problem {
+  const list = path.filter((part, i) => i < path.length - 1 && typeof part === 'string').join('.');
+  return document.problem({ code: 'upgrade-section', path, at: 'key', message: `"${path.at(-1)!}" has no place in ${list}` });
+}
+
+function readUpgrade(written: Readonly<Record<string, Entries>>): RoleUpgrade {
+  const read = <S extends string, T>(names: Readonly<Record<S, string>>, one: (entry: Entries[number], path: RoleStep['path']) => T) =>
+    Object.fromEntries(
+      Object.keys(names).map((name) => [name, (written[name] ?? []).map((entry, i) => one(entry, ['upgrade', name, i]))]),
+    ) as Record<S, T[]>;
+  return { ...read(sections.steps, readStep), checks: read(sections.checks, readCheck) };
+}
+
+function unknownType(
+  document: Document,
+  path: readonly (string | number)[],
+  type: string,
+  what: 'step' | 'check',
+  types: Iterable<string>,
+): Problem {
   const near = nearest(type, types);
   return document.problem({
     code: 'unknown-step-type',
     path,
     at: 'key',
-    message: `There is no ${path[0] === 'steps' ? 'step' : 'check'} type "${type}"; the first key says the type`,
+    message: `There is no ${what} type "${type}"; the first key says the type`,
     ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
   });
 }
@@ -199,25 +260,28 @@ function readParams(directory: string): { schemas: Record<string, ParamSchema>; 
 const checker = prepareSchema(roleSchema);
 const paramsChecker = prepareSchema(paramsSchema);
 
-function readStep(written: Readonly<Record<string, unknown>>, index: number): RoleStep {
+function readStep(written: Readonly<Record<string, unknown>>, path: RoleStep['path']): RoleStep {
   const [[type, name], ...rest] = Object.entries(written) as [[string, unknown], ...[string, unknown][]];
-  const { template, once, when, watches, ...params } = Object.fromEntries(rest);
+  const { template, once, when, watches, during, irreversible, policy, ...params } = Object.fromEntries(rest);
   return {
     type,
     name,
     params,
     once: once === true,
     watches: (watches ?? []) as string[],
+    irreversible: irreversible === true,
+    ...(during === undefined ? {} : { during: during as NonNullable<RoleStep['during']> }),
+    ...(policy === undefined ? {} : { policy: policy as string[] }),
     ...(when === undefined ? {} : { when: when as NonNullable<RoleStep['when']> }),
     ...(template === undefined ? {} : { template: template as string }),
-    path: ['steps', index],
+    path,
   };
 }
 
-function readCheck(written: Readonly<Record<string, unknown>>, index: number): RoleCheck {
+function readCheck(written: Readonly<Record<string, unknown>>, path: RoleCheck['path']): RoleCheck {
   const [[type, name], ...rest] = Object.entries(written) as [[string, unknown], ...[string, unknown][]];
   const { within, ...params } = Object.fromEntries(rest);
-  return { type, name, params, within: Number.parseInt((within as string | undefined) ?? '60', 10), path: ['health', index] };
+  return { type, name, params, within: Number.parseInt((within as string | undefined) ?? '60', 10), path };
 }
 
 function readTemplate(directory: string, name: string): Template {
@@ -239,20 +303,22 @@ function readTemplate(directory: string, name: string): Template {
   return (context) => inFile(() => template(context));
 }
 
-/** Needs of roles that are not there; one that is there and broken has been told of. */
+/** Roles that are named and not there; one that is there and broken has been told of. */
 function checkNeeds(roles: ReadonlyMap<string, Role>, broken: ReadonlySet<string>): Problem[] {
   return [...roles.values()].flatMap((role) =>
-    role.needs.flatMap((need, i) => {
-      if (roles.has(need) || broken.has(need)) return [];
-      const near = nearest(need, roles.keys());
-      return [
-        {
-          code: 'unknown-role',
-          message: `The role ${role.name} needs "${need}", and there is no such role`,
-          place: role.place(['needs', i]),
-          ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
-        },
-      ];
-    }),
+    (['needs', 'after'] as const).flatMap((list) =>
+      role[list].flatMap((name, i) => {
+        if (roles.has(name) || broken.has(name)) return [];
+        const near = nearest(name, roles.keys());
+        return [
+          {
+            code: 'unknown-role',
+            message: `The role ${role.name} ${list === 'needs' ? 'needs' : 'comes after'} "${name}", and there is no such role`,
+            place: role.place([list, i]),
+            ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
+          },
+        ];
+      }),
+    ),
   );
 }

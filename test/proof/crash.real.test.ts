@@ -6,8 +6,8 @@ import { TestCloud } from '../cli/test-cloud.ts';
 
 // What happens to a run that is cut off, or whose hosts go away under it. One controller and one compute host; the cloud
 // that nothing happened to is made beside it, and both must look the same in the end.
-const cloud = new TestCloud('crash', '10.91.0');
-const calm = new TestCloud('calm', '10.92.0');
+const cloud = new TestCloud('crash', '10.117');
+const calm = new TestCloud('calm', '10.118');
 const two = (text: string): string => text.replace('cmp[1-2]', 'cmp1').replace(/^ {2}sto.*\n/m, '');
 
 /** All that a run leaves on a host and that must not depend on how it came about. */
@@ -66,7 +66,7 @@ describe('a fresh apply that is killed 20 times', () => {
     expect((await calm.apply()).code).toBe(0);
     for (const host of ['ctl1', 'cmp1']) {
       const [is, should] = await Promise.all([cloud.on(host, state), calm.on(host, state)]);
-      expect(is.replaceAll('10.91.0.', '10.92.0.')).toBe(should);
+      expect(is.replaceAll('10.117.0.', '10.118.0.')).toBe(should);
     }
   });
 });
@@ -151,7 +151,7 @@ describe('a host in trouble', () => {
     await expect.poll(() => cloud.on('cmp1', 'pgrep -c apt-get || true'), { timeout: 30_000, interval: 100 }).not.toBe('0');
     await docker(['network', 'disconnect', network, cloud.container('cmp1')]);
     await delay(30_000);
-    await docker(['network', 'connect', '--ip', '10.91.0.21', network, cloud.container('cmp1')]);
+    await docker(['network', 'connect', '--ip', '10.117.0.21', network, cloud.container('cmp1')]);
     const { code, events } = await run;
     // What apt could not fetch meanwhile is fetched by the next run.
     if (code !== 0) expect(events.find((event) => event.type === 'step-failed')).toMatchObject({ step: 'cmp1/packages' });

@@ -11,11 +11,12 @@ import { cloud } from './cloud.cases.ts';
 import { databases } from './databases.cases.ts';
 import { files } from './files.cases.ts';
 import { keystone } from './keystone.cases.ts';
+import { openstack } from './openstack.cases.ts';
 import { packages } from './packages.cases.ts';
 import { system } from './system.cases.ts';
 
 const api: readonly ApiCase[] = [...keystone, ...cloud];
-const shell: readonly Case[] = [...files, ...system, ...packages, ...databases];
+const shell: readonly Case[] = [...files, ...system, ...packages, ...databases, ...openstack];
 
 describe('on a host', () => {
   test.each(shell.map((one) => [`${one.type}: ${one.is}`, one] as const))('%s', (_, one) => {
@@ -61,8 +62,8 @@ describe('every type', () => {
     (name, type) => {
       const cases = [...shell, ...api].filter((one) => one.type === name);
       // What is always there, and what can always be told.
-      const eternal = ['package', 'db-sync', 'sysctl'];
-      const certain = ['file', 'directory', 'symlink', 'sysctl', 'hosts-file', 'timezone', 'apt-source'];
+      const eternal = ['package', 'db-sync', 'sysctl', 'nova-discover', 'ovs-datapath'];
+      const certain = ['file', 'directory', 'symlink', 'sysctl', 'hosts-file', 'timezone', 'apt-source', 'feature-file'];
       expect(cases.some((one) => one.found === null) || eternal.includes(name)).toBe(true);
       expect(cases.some((one) => one.differs === null)).toBe(true);
       expect(cases.some((one) => one.found !== null && isUnknown(one.found)) || certain.includes(name)).toBe(true);

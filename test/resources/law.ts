@@ -86,6 +86,32 @@ export const bare: readonly Law[] = [
     refuses: 'no good',
     then: 'test ! -e /srv/checked',
   },
+  {
+    type: 'feature-file',
+    params: {
+      path: '/srv/feature',
+      feature: 'openvswitch-module',
+      with: { name: 'kernel', content: `with ${nasty}\n` },
+      without: { name: 'none', content: `without ${nasty}\n` },
+      owner: 'daemon:adm',
+      mode: '0640',
+    },
+    tamper: 'echo mine >/srv/feature; chmod 0600 /srv/feature',
+    mends: ['use', 'mode'],
+    then: 'if [ -d /sys/module/openvswitch ]; then grep -q "^with " /srv/feature; else grep -q "^without " /srv/feature; fi',
+  },
+  {
+    type: 'feature-file',
+    params: {
+      path: '/srv/feature',
+      feature: 'kvm',
+      use: 'kvm',
+      with: { name: 'kvm', content: 'kvm\n' },
+      without: { name: 'qemu', content: '' },
+    },
+    first: 'differs',
+    then: 'test "$(cat /srv/feature)" = kvm',
+  },
   { type: 'symlink', params: { path: '/srv/to', target: nasty }, tamper: 'ln -sfn /elsewhere /srv/to', mends: ['target'] },
   {
     type: 'symlink',
@@ -438,5 +464,89 @@ SQL`,
     },
     tamper: `mariadb keystone -e "DELETE FROM endpoint WHERE url='http://pub:8774/v2.1'; UPDATE service SET extra=REPLACE(extra, 'Compute', 'Else') WHERE type='compute'"`,
     mends: ['description', 'public'],
+  },
+  { type: 'package', params: { names: ['openvswitch-switch', 'nova-common'], units: ['openvswitch-switch'] }, first: 'differs' },
+  { type: 'service', params: { unit: 'ovsdb-server' }, first: 'differs' },
+  {
+    type: 'ovs-datapath',
+    params: { datapath: 'netdev' },
+    first: 'differs',
+    tamper: 'ovs-vsctl --no-wait remove Open_vSwitch . other_config userspace-tso-enable',
+    mends: ['set_for'],
+  },
+  {
+    type: 'ovs-datapath',
+    params: { datapath: 'system' },
+    first: 'differs',
+    then: 'test -z "$(ovs-vsctl --if-exists get Open_vSwitch . other_config:userspace-tso-enable)"',
+  },
+  { type: 'service', params: { unit: 'ovs-vswitchd' }, first: 'differs' },
+  {
+    type: 'ovs-bridge',
+    prepare: 'ip link add law0 type dummy; ip link add law1 type dummy',
+    params: { bridge: 'br-law', interfaces: ['law0', 'law1'], datapath: 'netdev' },
+    tamper:
+      'ovs-vsctl del-port br-law law1 && ip link set br-law down && ovs-vsctl add-port br-law theirs -- set interface theirs type=internal',
+    mends: ['missing', 'up'],
+    then: 'ovs-vsctl list-ports br-law | grep -qx theirs',
+  },
+  { type: 'ovs-bridge', params: { bridge: 'br-none', interfaces: ['no-such'] }, refuses: 'no interface no-such' },
+  ...['nova_api', 'nova_cell0', 'nova'].map((database): Law => ({ type: 'mysql-database', params: { database } })),
+  {
+    type: 'mysql-user',
+    params: {
+      user: 'nova',
+      password: keystoneDb,
+      grants: [{ on: 'nova_api.*' }, { on: 'nova_cell0.*' }, { on: 'nova.*' }],
+    },
+  },
+  ...(
+    [
+      ['api_database', 'nova_api'],
+      ['database', 'nova'],
+    ] as const
+  ).map(([section, database]): Law => ({
+    type: 'ini-setting',
+    params: {
+      file: '/etc/nova/nova.conf',
+      section,
+      key: 'connection',
+      value: Secret.of('connection', `mysql+pymysql://nova:${keystoneDb.reveal()}@127.0.0.1:3306/${database}?charset=utf8mb3`),
+    },
+    first: 'differs',
+  })),
+  {
+    type: 'db-sync',
+    params: { service: 'nova-api', command: 'nova-manage api_db sync', package: 'python3-nova', databases: ['nova_api'], user: 'nova' },
+    first: 'differs',
+  },
+  {
+    type: 'nova-cell',
+    params: { cell: 'cell0', database: '{scheme}://{username}:{password}@{hostname}:{port}/nova_cell0?{query}', queue: 'none:///' },
+  },
+  {
+    type: 'nova-cell',
+    params: {
+      cell: 'cell1',
+      database: '{scheme}://{username}:{password}@{hostname}:{port}/nova?{query}',
+      queue: 'rabbit://{username}:{password}@127.0.0.1:5672/',
+    },
+    tamper: `mariadb nova_api -e "UPDATE cell_mappings SET disabled=1, transport_url='rabbit://wrong' WHERE name='cell1'"`,
+    mends: ['queue', 'disabled'],
+    then: `test "$(mariadb -NBe 'SELECT COUNT(*) FROM nova_api.cell_mappings')" = 2`,
+  },
+  {
+    type: 'db-sync',
+    params: { service: 'nova', command: 'nova-manage db sync', package: 'python3-nova', databases: ['nova', 'nova_cell0'] },
+    first: 'differs',
+  },
+  {
+    type: 'nova-discover',
+    prepare: `mariadb nova -e "INSERT INTO services (host, \`binary\`, topic, report_count, disabled, deleted, version, uuid) VALUES ('cmp1', 'nova-compute', 'compute', 1, 0, 0, 68, UUID()), ('ctl1', 'nova-conductor', 'conductor', 1, 0, 0, 68, UUID())"`,
+    params: { cell: 'cell1', database: 'nova' },
+    first: 'differs',
+    tamper: 'mariadb nova_api -e "DELETE FROM host_mappings"',
+    mends: ['unmapped'],
+    then: `test "$(mariadb -NBe 'SELECT host FROM nova_api.host_mappings')" = cmp1`,
   },
 ];

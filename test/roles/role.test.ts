@@ -83,9 +83,19 @@ health:
           once: false,
           when: 'extra',
           watches: [],
+          irreversible: false,
           path: ['steps', 0],
         },
-        { type: 'service', name: 'a', params: {}, once: true, when: { level: 2 }, watches: ['/a'], path: ['steps', 1] },
+        {
+          type: 'service',
+          name: 'a',
+          params: {},
+          once: true,
+          when: { level: 2 },
+          watches: ['/a'],
+          irreversible: false,
+          path: ['steps', 1],
+        },
       ],
       health: [
         { type: 'port', name: 80, params: {}, within: 5, path: ['health', 0] },
@@ -95,6 +105,48 @@ health:
     expect(roles.get('two')).toMatchObject({ scope: 'cloud', hosts: 'all', needs: ['one'], params: {}, health: [] });
     expect(roles.get('one')!.place(['steps', 1])).toMatchObject({ line: 11, column: 5 });
     expect(roles.get('one')!.template('a.hbs')({ host: { name: 'h' } })).toBe('h');
+  });
+
+  it('keeps what is done around an upgrade; a section that is not written is empty', () => {
+    const { roles, problems } = readRoles(
+      writeRoles({
+        one: {
+          yaml: `role: one
+summary: A role.
+on: [compute]
+steps:
+  - db-sync: one
+    command: sync
+    package: one
+    during: deploy
+upgrade:
+  drain:
+    - file: /drained
+    - command: migrate
+      creates: /empty
+      policy: [live-migrate, wait]
+  contract:
+    - command: contract
+      creates: /contracted
+      irreversible: true
+  gate:
+    - unit: one
+      within: 5s
+`,
+        },
+      }),
+    );
+    expect(problems).toEqual([]);
+    const { steps, upgrade } = roles.get('one')!;
+    expect(steps[0]).toMatchObject({ during: 'deploy', irreversible: false });
+    expect(upgrade.drain).toMatchObject([
+      { type: 'file', name: '/drained', path: ['upgrade', 'drain', 0] },
+      { type: 'command', policy: ['live-migrate', 'wait'], params: { creates: '/empty' } },
+    ]);
+    expect(upgrade.contract).toMatchObject([{ irreversible: true, params: { creates: '/contracted' } }]);
+    expect(upgrade.checks.gate).toMatchObject([{ type: 'unit', within: 5, path: ['upgrade', 'gate', 0] }]);
+    expect([upgrade.backup, upgrade.before, upgrade.expand, upgrade.restore, upgrade.after]).toEqual([[], [], [], [], []]);
+    expect([upgrade.checks.preflight, upgrade.checks.health]).toEqual([[], []]);
   });
 
   it('a template tells its file when it fails', () => {
@@ -176,6 +228,41 @@ describe('roles that are broken', () => {
       'a time without its unit',
       { one: { yaml: `${good}steps:\n  - directory: /a\nhealth:\n  - port: 1\n    within: 60\n` } },
       ['one/role.yaml:8:13 wrong-type'],
+    ],
+    [
+      'an unknown section of an upgrade',
+      { one: { yaml: `${good}steps:\n  - directory: /a\nupgrade:\n  drains:\n    - file: /a\n` } },
+      ['one/role.yaml:7:3 unknown-key'],
+      'Did you mean "drain"?',
+    ],
+    [
+      'an unknown type around an upgrade',
+      { one: { yaml: `${good}steps:\n  - directory: /a\nupgrade:\n  drain:\n    - fil: /a\n  gate:\n    - file: /a\n` } },
+      ['one/role.yaml:8:7 unknown-step-type', 'one/role.yaml:10:7 unknown-step-type'],
+    ],
+    [
+      'packages around an upgrade',
+      { one: { yaml: `${good}steps:\n  - directory: /a\nupgrade:\n  before:\n    - package: a\n` } },
+      ['one/role.yaml:8:7 upgrade-section'],
+    ],
+    [
+      'who and when, where the section says it',
+      {
+        one: {
+          yaml: `${good}steps:\n  - directory: /a\nupgrade:\n  after:\n    - file: /a\n      once: true\n    - file: /b\n      policy: [wait]\n`,
+        },
+      },
+      ['one/role.yaml:9:7 upgrade-section', 'one/role.yaml:11:7 upgrade-section'],
+    ],
+    [
+      'a way of draining outside of it',
+      { one: { yaml: `${good}steps:\n  - directory: /a\n    policy: [wait]\n` } },
+      ['one/role.yaml:6:5 upgrade-section'],
+    ],
+    [
+      'an occasion that there is not',
+      { one: { yaml: `${good}steps:\n  - directory: /a\n    during: downgrade\n` } },
+      ['one/role.yaml:6:13 bad-value'],
     ],
     ['a syntax error', { one: { yaml: `${good}steps:\n  - file: "/a\n` } }, ['one/role.yaml:* yaml-syntax']],
     ['a tab', { one: { yaml: `${good}steps:\n\t- file: /a\n` } }, ['one/role.yaml:5:1 yaml-tab']],

@@ -1,0 +1,330 @@
+import { canonical } from '../base/state.ts';
+import { waves, type Member } from '../base/waves.ts';
+import type { Host, Inventory, Kind, UpgradePolicy, UpgradeRun } from '../inventory/types.ts';
+import { policyOf, runOf } from '../inventory/upgrade.ts';
+import type { CheckSection, StepSection } from '../roles/role-schema.ts';
+import type { Role } from '../roles/role.ts';
+import type { SecretOf } from './context.ts';
+import { expandUpgrade, type Surrounded } from './expand.ts';
+import type { Plan, Step } from './plan.ts';
+import { controlRank } from './skew.ts';
+
+export const phases = ['backup', 'control', 'storage', 'cells', 'finish'] as const;
+export type Phase = (typeof phases)[number];
+
+/** Something that is taken for a while and given back, whatever happens: the steps that do so, on one host. */
+export interface Lease {
+  /** The step that takes it: its name in the journal. */
+  readonly take: string;
+  readonly give: string;
+  readonly host: string;
+}
+
+/** One host of a wave: ids of the plan's nodes, in the order in which these groups are gone through. */
+export interface HostWork {
+  readonly host: string;
+  /** May it be taken out of service? */
+  readonly gate: readonly string[];
+  readonly drain: readonly string[];
+  readonly steps: readonly string[];
+  readonly health: readonly string[];
+  readonly restore: readonly string[];
+  /** Those of `drain` that `restore` gives back. */
+  readonly leases: readonly Lease[];
+}
+
+export interface StageWave {
+  readonly canary: boolean;
+  readonly works: readonly HostWork[];
+}
+
+/** Hosts that are brought to the new release by waves: a role on its hosts, or the compute hosts of a cell. */
+export interface Stage {
+  /** `control/keystone`, `cells/cell1`: its name in the journal and in what is shown. */
+  readonly id: string;
+  readonly phase: Phase;
+  readonly cell?: string;
+  readonly policy: UpgradePolicy;
+  /** Taken before its first wave, given back behind its last. */
+  readonly leases: readonly Lease[];
+  /** Once, before the first wave and behind the last. */
+  readonly before: readonly string[];
+  readonly waves: readonly StageWave[];
+  readonly after: readonly string[];
+}
+
+/** The whole way of a cloud to a release. Pure data: the same inventory, roles and secrets give the same journey. */
+export interface Journey {
+  readonly to: string;
+  readonly plan: Plan;
+  readonly run: UpgradeRun;
+  /** Checks that are asked before anything is touched. */
+  readonly preflight: readonly string[];
+  readonly stages: readonly Stage[];
+  /** What would be done before something that it waits for, as sentences; empty in a journey that may start. */
+  readonly disorder: readonly string[];
+}
+
+/** Works out the journey of a cloud to the release that its inventory names. Throws Invalid as `expand` does. */
+export function journeyOf(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Journey {
+  const { plan, roles: surrounded } = expandUpgrade(inventory, roles, secretOf);
+  const way = new Way(plan, ranked(surrounded));
+  const stages = way.stages();
+  return {
+    to: inventory.cloud.release,
+    plan,
+    run: runOf(inventory),
+    preflight: way.all('preflight'),
+    stages,
+    disorder: disorder(plan, stages),
+  };
+}
+
+/** All hosts of a stage, in the order of its waves. */
+export function worksOf({ waves: all }: Stage): readonly HostWork[] {
+  return all.flatMap(({ works }) => works);
+}
+
+/** Roles in the order of the control plane, none before one that it needs. */
+function ranked(roles: readonly Surrounded[]): Surrounded[] {
+  const left = new Map(roles.map((each) => [each.role.name, each]));
+  const order: Surrounded[] = [];
+  while (left.size > 0) {
+    // Needs have no circles: there is always one that waits for none of the others.
+    const free = [...left.values()].filter(({ role }) => !role.needs.some((need) => left.has(need)));
+    const next = free.reduce((best, each) => (controlRank(each.role.name) < controlRank(best.role.name) ? each : best));
+    order.push(next);
+    left.delete(next.role.name);
+  }
+  return order;
+}
+
+type Around = StepSection | CheckSection;
+
+/** The stages while they are laid out: each role on each host belongs to the first that comes to it. */
+class Way {
+  readonly #plan: Plan;
+  readonly #inventory: Inventory;
+  readonly #roles: readonly Surrounded[];
+  /** By host and role: the ids of the role's own steps and health there; packages of the whole host are under `host`. */
+  readonly #own = new Map<string, Map<string, string[]>>();
+  readonly #taken = new Set<string>();
+  readonly #begun = new Set<string>();
+  readonly #leaders: ReadonlySet<string>;
+
+  constructor(plan: Plan, roles: readonly Surrounded[]) {
+    this.#plan = plan;
+    this.#inventory = plan.inventory;
+    this.#roles = roles;
+    this.#leaders = leadersOf(plan);
+    const around = new Set(roles.flatMap((each) => [...each.around.values()].flatMap((hosts) => [...hosts.values()].flat())));
+    for (const [id, node] of plan.nodes) {
+      if (node.kind === 'ready' || around.has(id)) continue;
+      const ofHost = this.#own.get(node.host) ?? new Map<string, string[]>();
+      this.#own.set(node.host, ofHost);
+      ofHost.set(node.role, [...(ofHost.get(node.role) ?? []), id]);
+    }
+  }
+
+  stages(): Stage[] {
+    const present = this.#inventory.hosts.filter(({ state }) => state === 'present');
+    const carried = (cell: string) => present.filter((host) => host.kinds.includes('controller') && carries(host, cell));
+    const stages = [
+      ...this.#onceStages('backup', 'backup'),
+      ...this.#staged(
+        'control',
+        'controller',
+        present.filter((host) => host.kinds.includes('controller') && carries(host, undefined)),
+      ),
+      ...this.#staged(
+        'storage',
+        'storage',
+        present.filter((host) => host.kinds.includes('storage')),
+      ),
+      ...runOf(this.#inventory).cells.flatMap((cell) => [
+        ...this.#staged('cells', 'controller', carried(cell), cell),
+        ...this.#cell(
+          cell,
+          present.filter((host) => host.kinds.includes('compute') && host.cell === cell),
+        ),
+      ]),
+      ...this.#onceStages('finish', 'contract'),
+    ];
+    return this.#withEnds(stages);
+  }
+
+  /** The ids of a section, of all roles. */
+  all(section: Around): string[] {
+    return this.#roles.flatMap((each) => [...(each.around.get(section)?.values() ?? [])].flat());
+  }
+
+  /** What roles do once, for the cloud: a stage each, on the role's first host. */
+  #onceStages(phase: Phase, section: 'backup' | 'contract'): Stage[] {
+    return this.#roles.flatMap((each) => {
+      const [[host, ids] = []] = each.around.get(section) ?? [];
+      if (!host || !ids) return [];
+      const work: HostWork = { host: host.name, gate: [], drain: [], steps: ids, health: [], restore: [], leases: [] };
+      const policy = policyOf(this.#inventory, 'controller');
+      return [
+        { id: `${phase}/${each.role.name}`, phase, policy, leases: [], before: [], waves: [{ canary: false, works: [work] }], after: [] },
+      ];
+    });
+  }
+
+  /** Role by role; the role's first host goes first and alone, for the others wait for what it does once. */
+  #staged(phase: Phase, kind: Kind, hosts: readonly Host[], cell?: string): Stage[] {
+    const policy = policyOf(this.#inventory, kind);
+    return this.#roles.flatMap((each) => {
+      const here = hosts.filter((host) => each.hosts.includes(host) && this.#take(host, each.role.name));
+      if (here.length === 0) return [];
+      const works = new Map(here.map((host) => [host.name, this.#work([each], host)]));
+      const divided = divide(
+        here,
+        { ...policy, canary: here.length > 1 ? [here[0]!.name, ...namesOf(policy.canary)] : policy.canary },
+        works,
+      );
+      const id = [phase, ...(cell === undefined ? [] : [cell]), each.role.name].join('/');
+      return [{ id, phase, policy, ...(cell === undefined ? {} : { cell }), ...none, waves: divided }];
+    });
+  }
+
+  /** The compute hosts of a cell, each with all of its roles at once. */
+  #cell(cell: string, hosts: readonly Host[]): Stage[] {
+    const policy = policyOf(this.#inventory, 'compute', cell);
+    const works = new Map<string, HostWork>();
+    for (const host of hosts) {
+      const roles = this.#roles.filter((each) => each.hosts.includes(host) && this.#take(host, each.role.name));
+      if (roles.length > 0) works.set(host.name, this.#work(roles, host));
+    }
+    const here = hosts
+      .filter(({ name }) => works.has(name))
+      .toSorted((a, b) => Number(this.#leaders.has(b.name)) - Number(this.#leaders.has(a.name)));
+    if (here.length === 0) return [];
+    const leaders = here.flatMap(({ name }) => (this.#leaders.has(name) ? [name] : []));
+    const canary = leaders.length > 0 ? [...leaders, ...namesOf(policy.canary)] : policy.canary;
+    return [{ id: `cells/${cell}`, phase: 'cells', cell, policy, ...none, waves: divide(here, { ...policy, canary }, works) }];
+  }
+
+  #take(host: Host, role: string): boolean {
+    const key = `${host.name}/${role}`;
+    if (this.#taken.has(key)) return false;
+    this.#taken.add(key);
+    return true;
+  }
+
+  #work(roles: readonly Surrounded[], host: Host): HostWork {
+    const own = this.#own.get(host.name)!;
+    const around = (section: Around) => roles.flatMap((each) => each.around.get(section)?.get(host) ?? []);
+    // Packages of the whole host are under no role: whoever comes to the host first has them.
+    const shared = own.get('host') ?? [];
+    own.delete('host');
+    const [drain, restore] = [around('drain'), around('restore')];
+    return {
+      host: host.name,
+      gate: around('gate'),
+      drain,
+      steps: [...shared, ...roles.flatMap((each) => own.get(each.role.name) ?? []), ...around('expand')],
+      health: around('health'),
+      restore,
+      leases: this.#leases(drain, restore),
+    };
+  }
+
+  /** What roles do before their first wave and behind their last, in the stages that have these. */
+  #withEnds(stages: readonly Stage[]): Stage[] {
+    const rolesIn = stages.map((stage) =>
+      this.#roles.filter((each) => stage.phase !== 'backup' && stage.phase !== 'finish' && this.#has(stage, each)),
+    );
+    return stages.map((stage, i) => {
+      const first = rolesIn[i]!.filter((each) => !this.#begun.has(each.role.name));
+      for (const each of first) this.#begun.add(each.role.name);
+      const last = rolesIn[i]!.filter((each) => !rolesIn.slice(i + 1).some((later) => later.includes(each)));
+      const ids = (roles: readonly Surrounded[], section: Around) =>
+        roles.flatMap((each) => [...(each.around.get(section)?.values() ?? [])].flat());
+      const leases = this.#leases(ids(rolesIn[i]!, 'before'), ids(rolesIn[i]!, 'after'));
+      const leased = new Set(leases.flatMap(({ take, give }) => [take, give]));
+      const plain = (some: readonly string[]) => some.filter((id) => !leased.has(id));
+      return { ...stage, leases, before: plain(ids(first, 'before')), after: plain(ids(last, 'after')) };
+    });
+  }
+
+  #has(stage: Stage, { role }: Surrounded): boolean {
+    return worksOf(stage).some(({ steps }) => steps.some((id) => this.#roleOf(id) === role.name));
+  }
+
+  #roleOf(id: string): string | undefined {
+    const node = this.#plan.nodes.get(id);
+    return node?.role;
+  }
+
+  /** Steps of one list whose resources also stand in the other. */
+  #leases(take: readonly string[], give: readonly string[]): Lease[] {
+    const back = new Map(give.map((id) => [this.#resourceOf(id), id]));
+    return take.flatMap((id) => {
+      const giving = back.get(this.#resourceOf(id));
+      return giving === undefined ? [] : [{ take: id, give: giving, host: (this.#plan.nodes.get(id) as Step).host }];
+    });
+  }
+
+  #resourceOf(id: string): string {
+    return resourceKey(this.#plan.nodes.get(id) as Step);
+  }
+}
+
+/** What tells the resource of a step apart from others: two steps with the same key are about the same thing. */
+export function resourceKey({ resource, params, host }: Step): string {
+  const identity = resource.identity?.(params) ?? canonical(params[resource.nameParam]);
+  return canonical([resource.scope === 'cluster' ? '' : host, resource.type, identity]);
+}
+
+const none = { leases: [], before: [], after: [] };
+
+/** The cell whose services a controller carries; a host that also runs machines is in a cell and carries none. */
+function carries(host: Host, cell: string | undefined): boolean {
+  return (host.kinds.includes('compute') ? undefined : host.cell) === cell;
+}
+
+function namesOf(canary: UpgradePolicy['canary']): readonly string[] {
+  return typeof canary === 'number' ? [] : canary;
+}
+
+function divide(hosts: readonly Host[], policy: UpgradePolicy, works: ReadonlyMap<string, HostWork>): StageWave[] {
+  const members = hosts.map(({ name, zone }): Member => ({ name, zone }));
+  return waves(members, policy).map(({ canary, members: some }) => ({ canary, works: some.map(({ name }) => works.get(name)!) }));
+}
+
+/** Hosts that do something once for which other hosts wait. */
+function leadersOf(plan: Plan): ReadonlySet<string> {
+  const leaders = new Set<string>();
+  for (const { need, node } of onceEdges(plan)) if (node.host !== need.host) leaders.add(need.host);
+  return leaders;
+}
+
+/** Steps that wait for a step on another host. */
+function* onceEdges({ nodes, graph }: Plan): Generator<{ readonly node: Step; readonly need: Step }> {
+  for (const node of nodes.values()) {
+    if (node.kind !== 'step') continue;
+    for (const id of graph.needs(node.step).keys()) {
+      const need = nodes.get(id)!;
+      if (need.kind === 'step' && need.host !== node.host) yield { node, need };
+    }
+  }
+}
+
+/** Steps that would be done before, or beside, a step on another host that they wait for. */
+function disorder(plan: Plan, stages: readonly Stage[]): string[] {
+  const turn = new Map<string, number>();
+  let turns = 0;
+  for (const stage of stages) {
+    for (const wave of stage.waves) {
+      turns += 1;
+      for (const work of wave.works) for (const id of work.steps) turn.set(id, turns);
+    }
+  }
+  return [...onceEdges(plan)].flatMap(({ node, need }) => {
+    const [own, other] = [turn.get(node.step), turn.get(need.step)];
+    return own === undefined || other === undefined || other < own
+      ? []
+      : [`${node.step} would be done before ${need.step}, which it waits for`];
+  });
+}
