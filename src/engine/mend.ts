@@ -7,6 +7,7 @@ import { walk } from '../graph/walk.ts';
 import type { Gate, Health, Step } from '../plan/plan.ts';
 import { isUnknown, type AnyParams, type ApiResource, type Found, type ShellResource, type Unknown } from '../resources/define.ts';
 import { forget } from '../resources/service.ts';
+import { DataFailed } from './api.ts';
 import { batch } from './batch.ts';
 import { exchange } from './exchange.ts';
 import type { Journal } from './journal.ts';
@@ -228,7 +229,7 @@ class Mending {
       this.#work.emit({ type: 'step-ok', ...named(step) });
       return 'done';
     }
-    const refusal = step.resource.refuse?.(step.params, change);
+    const refusal = step.resource.refuse?.(step.params, change) ?? step.resource.cannot?.(step.params, change);
     if (refusal !== undefined) return this.#fail(step, { why: refusal }, undefined, at);
     const turn = restarts(change) ? step.gate : undefined;
     if (!turn) return this.#change(shell, step, change, at);
@@ -286,7 +287,8 @@ class Mending {
   /** Changes, then looks again: what counts is what is there, whatever the command said. */
   async #mend(shell: Shell, step: Step, change: Change, again = true): Promise<{ readonly left?: Left; readonly output?: Output }> {
     const enacted = step.resource.via === 'api' ? await this.#request(shell, step, change) : await this.#enact(shell, step, change);
-    if (enacted instanceof Error) return { left: { unknown: enacted.message } };
+    if (enacted instanceof Error)
+      return { left: { why: enacted.message }, ...(enacted instanceof DataFailed ? { output: enacted.output } : {}) };
     const output = enacted === 'unknown' || enacted === undefined ? {} : { output: enacted };
     const left = leftOf(step, await this.#look(shell, step));
     if (!left) return {};
@@ -310,7 +312,10 @@ class Mending {
     const owed = this.#owe(step, change);
     if (owed.length > 0) await shell.mend(batch(owed, true).command);
     try {
-      await this.#work.apis.follow(resource.apply(step.params, change));
+      const said = (line: string): void => {
+        this.#work.emit({ type: 'step-said', ...named(step), line });
+      };
+      await this.#work.apis.follow(resource.apply(step.params, change), 0, said);
       return undefined;
     } catch (error) {
       if (error instanceof Error && !(error instanceof Unreachable)) return error;

@@ -131,11 +131,13 @@ function guessless({ resource, params }: Step, { key, before, after }: Differenc
 /** A change as people may see it. */
 export function show(step: Step, change: Change, reasons: readonly string[] = [], diff?: string): ShownChange {
   const irreversible = step.irreversible || (step.resource.irreversible?.(step.params, change) ?? false);
+  const refused = step.resource.cannot?.(step.params, change);
   return {
     action: change.before === null ? 'create' : change.after === null ? 'remove' : 'update',
     differences: change.differences.map((difference) => (difference.key === 'sha256' ? guessless(step, difference) : difference)),
     ...(diff === undefined ? {} : { diff }),
     ...(reasons.length > 0 ? { reasons } : {}),
     ...(irreversible ? { irreversible } : {}),
+    ...(refused === undefined ? {} : { refused }),
   };
 }

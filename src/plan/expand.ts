@@ -10,6 +10,7 @@ import { evaluate, type Context } from '../roles/template.ts';
 import { contextOf, family, hostsOf, resolveParams, wantedRoles, type Placement, type SecretOf } from './context.ts';
 import { twice } from './check.ts';
 import type { Api, Plan, PlanNode } from './plan.ts';
+import { withResources } from './resources.ts';
 import { DeclaredStep, guarded, healthOf, MergedStep, resources, severally, type RoleOnHost, type Watched } from './steps.ts';
 
 /**
@@ -73,7 +74,7 @@ interface Opening {
 /** Every wanted role on the present hosts of its kinds; a role without hosts is no part of the cloud. */
 function placeRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Map<string, Placement> {
   const placements = new Map<string, Placement>();
-  for (const role of wantedRoles(inventory, roles)) {
+  for (const role of withResources(inventory, wantedRoles(inventory, roles), secretOf)) {
     const hosts = hostsOf(inventory, role, roles);
     if (hosts.length === 0) continue;
     const known = new Map<Host | string, Context>();
@@ -237,9 +238,13 @@ class Build {
     const hosts = this.#built(placement);
     const byHost = this.#declared.get(role.name)!;
     // What the next step on each host waits for, with the reason.
-    const behind = new Map<Host, Map<string, string>>(hosts.map((host) => [host, this.#beginning(role, host)]));
+    const behind = new Map<Host, Map<string, string>>(hosts.map((host) => [host, this.#beginning(role.name, role.needs, host)]));
     role.steps.forEach((written, i) => {
       const once = isOnce(written);
+      if (written.apart) {
+        this.#connectApart(placement, i, written.apart, behind);
+        return;
+      }
       for (const host of once ? hosts.slice(0, 1) : hosts) {
         for (const step of byHost.get(host)!.get(i) ?? []) {
           if (phaseOf(step) !== undefined) continue;
@@ -268,12 +273,30 @@ class Build {
     return hosts.filter((host) => this.#hosts.has(host));
   }
 
-  #beginning(role: Role, host: Host): Map<string, string> {
+  /** A step that waits for what it names and for nothing else; the role's health waits for it. */
+  #connectApart(
+    { role, hosts }: Placement,
+    i: number,
+    apart: NonNullable<RoleStep['apart']>,
+    behind: ReadonlyMap<Host, Map<string, string>>,
+  ): void {
+    const [host] = hosts;
+    const declared = this.#declared.get(role.name)!.get(host!)!;
+    for (const step of declared.get(i) ?? []) {
+      this.#add(step);
+      this.#wait(step.step, this.#beginning(role.name, apart.needs, host!));
+      for (const [other, why] of apart.after)
+        for (const { step: need } of declared.get(other) ?? []) this.graph.after(step.step, need, why);
+      behind.get(host!)!.set(step.step, 'declared');
+    }
+  }
+
+  #beginning(role: string, needs: readonly string[], host: Host): Map<string, string> {
     const behind = new Map<string, string>();
     const { sources } = this.#opening.get(host)!;
-    const packages = this.#packagesOf(role.name, host);
+    const packages = this.#packagesOf(role, host);
     for (const opening of packages === undefined ? sources : [packages]) behind.set(opening, 'packages first');
-    for (const name of role.needs) {
+    for (const name of needs) {
       const need = this.#placements.get(name)!;
       if (need.role.scope === 'cloud') behind.set(readyId(name), `needs ${name}`);
       else if (need.on.has(host)) behind.set(`${host.name}/${name}/health`, `needs ${name} on this host`);

@@ -72,6 +72,11 @@ export interface RoleStep {
   /** Ways of draining a host under which it is done; left out: all. */
   readonly policy?: readonly string[];
   readonly path: readonly (string | number)[];
+  /**
+   * Of a step that no role.yaml has: its values are no templates, and it does not stand in line. By index: the steps of the
+   * role that it waits for, each with the reason; and the roles, instead of all that its role needs.
+   */
+  readonly apart?: { readonly after: ReadonlyMap<number, string>; readonly needs: readonly string[] };
 }
 
 export interface RoleCheck {

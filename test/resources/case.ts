@@ -39,4 +39,6 @@ export interface ApiCase {
   readonly found: Found;
   readonly differs?: readonly string[] | null;
   readonly apply?: readonly Exchange[];
+  /** Words of why it is not done. */
+  readonly refuses?: string;
 }

@@ -8,6 +8,7 @@ import { resourceTypes } from '../../src/resources/index.ts';
 import type { ApiCase, Case, Exchange } from './case.ts';
 import { resource } from './converge.ts';
 import { ceph } from './ceph.cases.ts';
+import { cloud } from './cloud.cases.ts';
 import { databases } from './databases.cases.ts';
 import { files } from './files.cases.ts';
 import { keystone } from './keystone.cases.ts';
@@ -15,7 +16,7 @@ import { compute, openstack } from './openstack.cases.ts';
 import { packages } from './packages.cases.ts';
 import { system } from './system.cases.ts';
 
-const api: readonly ApiCase[] = [...keystone, ...compute];
+const api: readonly ApiCase[] = [...keystone, ...compute, ...cloud];
 const shell: readonly Case[] = [...files, ...system, ...packages, ...databases, ...openstack, ...ceph];
 
 describe('on a host', () => {
@@ -52,6 +53,8 @@ describe('behind an API', () => {
     if (isUnknown(found)) return;
     const change = compare(found, type.desired(params));
     expect(change?.differences.map((difference) => difference.key) ?? null).toEqual(one.differs);
+    const refused = change ? type.cannot?.(params, change) : undefined;
+    expect(refused ?? '').toMatch(one.refuses ?? /^$/);
     if (change && one.apply) play(type.apply(params, change), one.apply);
   });
 });
@@ -110,7 +113,8 @@ function look(one: ApiCase): Found {
   try {
     return play(type.look(params), one.look);
   } catch (error) {
-    if (error instanceof Error && / answered \d{3}/.test(error.message)) return { unknown: error.message.replace(/: undefined$/, '') };
+    if (error instanceof Error && / answered \d{3}|^There are/.test(error.message))
+      return { unknown: error.message.replace(/: undefined$/, '') };
     throw error;
   }
 }
