@@ -33,6 +33,13 @@ export async function mend(work: Work, told: Told, journal: Journal): Promise<vo
 /** What is still wrong after a change. */
 type Left = { readonly change: Change } | { readonly unknown: string } | { readonly why: string };
 
+/** A change that one of several steps is about to make. */
+interface Meant {
+  readonly step: ShellStep;
+  readonly change: Change;
+  readonly shown: ShownChange;
+}
+
 /** A unit whose service watches a step; `keys` narrows it to some of the step's differences. */
 interface Watcher {
   readonly unit: string;
@@ -154,7 +161,7 @@ class Mending {
 
   /**
    * Changes several steps in one exchange: each unless one before it has failed; then all are looked at. What is not as it
-   * should be then, and what follows it, is left to visits of its own, which begin with a look. False: so is the first.
+   * should be then, and what follows it, is left to visits of its own, which begin with a look. False: so is the first one.
    */
   async #several(shell: Shell, steps: readonly ShellStep[]): Promise<'done' | false> {
     const at = this.#work.clock.now();
@@ -163,19 +170,11 @@ class Mending {
       0,
       firstIndex(steps, (step) => isUnknown(before.get(step.step)!)),
     );
-    const changes = known.flatMap((step) => {
+    const changes = known.flatMap((step): Meant[] => {
       const change = compare(before.get(step.step) as State | null, step.resource.desired(step.params));
       return change ? [{ step, change, shown: this.#told.shown.get(step.step) ?? show(step, change) }] : [];
     });
-    if (changes.length < 2 || changes[0]!.step !== steps[0]) return false;
-    await this.#record(...changes.map(({ step, shown }): Event => ({ type: 'step-start', ...named(step), change: shown })));
-    for (const { step } of changes) this.#moved.add(step.step);
-    const sent = exchange(
-      [...changes.flatMap(({ step, change }) => [...this.#owe(step, change), step.resource.apply(step.params, change)])],
-      known,
-    );
-    const output = await shell.mend(sent.command);
-    const found = output === 'unknown' ? new Map<string, Found>() : sent.read(output);
+    const found = changes.length === 0 ? before : await this.#exchange(shell, changes, known);
     const right = new Set(
       known.slice(
         0,
@@ -184,6 +183,18 @@ class Mending {
     );
     await this.#settle(right, changes, this.#work.since(at) / changes.length);
     return right.size > 0 && 'done';
+  }
+
+  /** What is there behind the changes; nothing when nobody heard how they ended. */
+  async #exchange(shell: Shell, changes: readonly Meant[], steps: readonly ShellStep[]): Promise<ReadonlyMap<string, Found>> {
+    await this.#record(...changes.map(({ step, shown }): Event => ({ type: 'step-start', ...named(step), change: shown })));
+    for (const { step } of changes) this.#moved.add(step.step);
+    const sent = exchange(
+      changes.flatMap(({ step, change }) => [...this.#owe(step, change), step.resource.apply(step.params, change)]),
+      steps,
+    );
+    const output = await shell.mend(sent.command);
+    return output === 'unknown' ? new Map() : sent.read(output);
   }
 
   async #before(shell: Shell, steps: readonly ShellStep[]): Promise<ReadonlyMap<string, Found>> {
@@ -199,11 +210,7 @@ class Mending {
   }
 
   /** Tells what came out right. The others' intents are over in the journal: each is made anew where it is tried anew. */
-  async #settle(
-    right: ReadonlySet<ShellStep>,
-    changes: readonly { readonly step: ShellStep; readonly shown: ShownChange }[],
-    seconds: number,
-  ): Promise<void> {
+  async #settle(right: ReadonlySet<ShellStep>, changes: readonly Meant[], seconds: number): Promise<void> {
     const changed = new Map(changes.map(({ step, shown }) => [step, shown]));
     const events: Event[] = [];
     for (const step of right) {
@@ -271,7 +278,8 @@ class Mending {
 
   /** The survey's answer, or a new one where this run has changed the ground since. */
   async #currently(shell: Shell, step: Step): Promise<Found> {
-    return this.#known(step) ?? this.#look(shell, step);
+    const known = this.#known(step);
+    return known === undefined ? this.#look(shell, step) : known;
   }
 
   #known(step: Step): Exclude<Found, Unknown> | undefined {
