@@ -13,7 +13,7 @@ const real = {
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.real.test.ts', 'test/proof/**'] } },
+      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.real.test.ts', 'test/proof/**'], testTimeout: 30_000 } },
       { test: { name: 'real', include: ['test/**/*.real.test.ts'], exclude: ['test/proof/**'], ...real } },
       { test: { name: 'proof', include: ['test/proof/**/*.test.ts'], ...real } },
     ],

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { GenericContainer, Wait } from 'testcontainers';
+import { ensureCache } from '../src/lab/cache.ts';
 import { docker } from '../src/lab/docker.ts';
 import { ensureImage } from '../src/lab/image.ts';
 import { ensureKey } from '../src/lab/key.ts';
@@ -35,7 +36,7 @@ export interface Machine {
 /** Starts a machine; about a second. `name` becomes its hostname. */
 export async function startMachine(options: { release?: string; name?: string } = {}): Promise<Machine> {
   const name = options.name ?? `host-${randomBytes(3).toString('hex')}`;
-  const [image, key] = await Promise.all([imageOf(options.release ?? 'trixie'), testKey()]);
+  const [image, cache, key] = await Promise.all([imageOf(options.release ?? 'trixie'), packageCache(), testKey()]);
   const container = await new MachineContainer(image)
     .withHostname(name)
     .withLabels({ [runLabel]: testRun() })
@@ -47,7 +48,7 @@ export async function startMachine(options: { release?: string; name?: string } 
   const stop = async () => {
     await container.stop({ timeout: 0, remove: true, removeVolumes: true });
   };
-  const ready = await exec(untilReady(key.publicKey));
+  const ready = await exec(untilReady(key.publicKey, cache));
   if (ready.code !== 0) {
     await stop();
     throw new Error(`A test machine did not boot: ${ready.err}`);
@@ -78,6 +79,12 @@ function imageOf(release: string): Promise<string> {
   return image;
 }
 
+let cache: Promise<string | undefined> | undefined;
+
+function packageCache(): Promise<string | undefined> {
+  return (cache ??= ensureCache(tell));
+}
+
 function testKey() {
   return ensureKey(join(import.meta.dirname, '..', '.cellwise', 'test'), 'cellwise-test');
 }
@@ -90,7 +97,8 @@ export function testRun(): string {
 /** vitest's globalSetup. */
 export async function setup(): Promise<void> {
   process.env[runVariable] = String(process.pid);
-  await ensureImage('trixie', tell);
+  await imageOf('trixie');
+  await packageCache();
   await testKey();
   await sweep((run) => !isAlive(Number(run)));
 }

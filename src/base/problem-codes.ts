@@ -166,8 +166,8 @@ export const problemCodes = {
     explain: '`cellwise explain ROLE` lists the params of a role.',
   },
   'role-name': {
-    title: 'A role is called otherwise than its directory',
-    explain: 'The directory is how people find it: give both the same name.',
+    title: 'A role is called otherwise than its directory, or like another role',
+    explain: 'The directory is how people find it, and the name is how roles find each other: give both the same name, and each its own.',
   },
   'role-cycle': {
     title: 'Roles need each other in a circle',
@@ -267,6 +267,11 @@ export const problemCodes = {
   'lab-differs': {
     title: 'A lab is up that looks otherwise',
     explain: 'The inventory was changed since `lab up`. Take it down with `cellwise lab down` and bring it up again.',
+  },
+  'lab-disk': {
+    title: 'A lab cannot have disks',
+    explain:
+      'The disks of a lab are sparse files behind loop devices, in `.cellwise/NAME/disks` beside the inventory. Making them needs root.',
   },
   'lab-elsewhere': {
     title: 'A lab of this name belongs to another inventory',

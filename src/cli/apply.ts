@@ -29,7 +29,8 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
       confirm: async (told) => {
         if (saved && planFile !== undefined) refuseStale(planFile, saved, session.plan, told);
         const yes = options.yes === true || told.pending === 0 || (await ask(session));
-        if (yes) journal.begin(`cellwise apply${options.only === undefined ? '' : ` --only ${options.only}`} by ${session.holder.who}`);
+        const only = saved ? saved.only : options.only;
+        if (yes) journal.begin(`cellwise apply${only ? ` --only ${only}` : ''} by ${session.holder.who}`);
         return yes;
       },
     });

@@ -39,7 +39,7 @@ export interface Cloud {
 /** Reads an inventory and the roles; throws Invalid with all that is wrong with both. */
 export function readCloud(file: string): Cloud {
   const { inventory, problems } = readInventory(file);
-  const { roles, problems: roleProblems } = readRoles(rolesDirectory);
+  const { roles, problems: roleProblems } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
   const all = [...problems, ...roleProblems, ...(inventory ? checkParams(inventory, roles) : [])];
   if (!inventory || all.length > 0) throw new Invalid(all);
   return { inventory, roles };

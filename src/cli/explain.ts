@@ -15,9 +15,9 @@ import type { Options } from './options.ts';
 import { entryText, paramText } from './reference.ts';
 
 export function explain([topic = '']: readonly string[], options: Options): number {
-  const { roles } = readRoles(rolesDirectory);
-  // An inventory is needed for its hosts alone; without one, everything else can be explained.
+  // An inventory is needed for its hosts and roles alone; without one, everything else can be explained.
   const { inventory } = readInventory(options.inventory);
+  const { roles } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
   const texts = [
     ...[...roles.values()].filter((role) => role.name === topic).map(roleText),
     ...[...resourceTypes, ...checks.values()].filter((each) => each.type === topic).map((each) => entryText(each)),

@@ -1,3 +1,5 @@
+import { dirname, relative } from 'node:path';
+import type { Emit } from '../base/event.ts';
 import { Invalid } from '../base/problem.ts';
 import type { Inventory } from '../inventory/types.ts';
 import * as labs from '../lab/lab.ts';
@@ -15,6 +17,7 @@ export async function lab([action, ...words]: readonly string[], options: Option
   switch (action) {
     case 'up': {
       const machines = await labs.up(spec, output.emit);
+      tellWayIn(inventory, labs.labFiles(spec.directory), output.emit);
       say(options, `The lab ${spec.name} is up: ${machines.map(({ host, address }) => `${host} ${address}`).join(', ')}.`);
       return exits.done;
     }
@@ -28,13 +31,18 @@ export async function lab([action, ...words]: readonly string[], options: Option
   }
 }
 
+/** An inventory that names other keys than the lab's would find every host unreachable. */
+function tellWayIn(inventory: Inventory, { identity, knownHosts }: ReturnType<typeof labs.labFiles>, emit: Emit): void {
+  if (inventory.hosts.every(({ ssh }) => ssh.identity === identity && ssh.knownHosts === knownHosts)) return;
+  const [ours, known] = [identity, knownHosts].map((path) => relative(dirname(inventory.file), path));
+  emit({ type: 'note', text: `to be let in, the inventory must say ssh: {user: root, identity: ${ours!}, known_hosts: ${known!}}` });
+}
+
 function specOf(inventory: Inventory, file: string): LabSpec {
   return {
     name: inventory.cloud.name,
     directory: placesOf(file).directory,
     networks: Object.values(inventory.networks).map(({ name, cidr }) => ({ name, cidr })),
-    hosts: inventory.hosts
-      .filter(({ state }) => state === 'present')
-      .map(({ name, address, addresses, disks }) => ({ name, address, addresses, disks })),
+    hosts: inventory.hosts.map(({ name, address, addresses, disks }) => ({ name, address, addresses, disks })),
   };
 }

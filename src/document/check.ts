@@ -1,7 +1,9 @@
-import { Ajv2020, type AnySchemaObject, type ErrorObject, type ValidateFunction } from 'ajv/dist/2020.js';
+import { createRequire } from 'node:module';
+import type { Ajv2020, AnySchemaObject, ErrorObject, ValidateFunction } from 'ajv/dist/2020.js';
 import type { Problem } from '../base/problem.ts';
 import type { Document, Fault, Path } from './document.ts';
 import { formats } from './formats.ts';
+import { quickTest } from './quick.ts';
 import { sentenceOf, typeOf } from './sentence.ts';
 
 /** A JSON Schema (2020-12), ready to check values. */
@@ -11,32 +13,41 @@ export interface Checker {
   readonly errorsOf: (value: unknown) => readonly ErrorObject[];
 }
 
-const ajv = new Ajv2020({
-  allErrors: true,
-  strict: true,
-  // A choice between required keys (anyOf) is written beside the properties that it names.
-  strictRequired: false,
-  allowUnionTypes: true,
-  // Errors carry the schema they come from: sentences are made of its descriptions.
-  verbose: true,
-  // Optimising the generated code takes longer than it ever saves.
-  code: { optimize: false },
-  // Schemas are checked by tests, not on every start.
-  meta: false,
-  validateSchema: false,
-  addUsedSchema: false,
-  formats: Object.fromEntries(Object.entries(formats).map(([name, { test }]) => [name, test])),
-  // Editors show patternErrorMessage too.
-  keywords: ['patternErrorMessage'],
-});
+/** Loaded when something is wrong, see quick.ts. */
+function loadAjv(): Ajv2020 {
+  const module = createRequire(import.meta.url)('ajv/dist/2020.js') as typeof import('ajv/dist/2020.js');
+  return new module.Ajv2020({
+    allErrors: true,
+    strict: true,
+    // A choice between required keys (anyOf) is written beside the properties that it names.
+    strictRequired: false,
+    allowUnionTypes: true,
+    // Errors carry the schema they come from: sentences are made of its descriptions.
+    verbose: true,
+    // Optimising the generated code takes longer than it ever saves.
+    code: { optimize: false },
+    // Schemas are checked by tests, not on every start.
+    meta: false,
+    validateSchema: false,
+    addUsedSchema: false,
+    formats: Object.fromEntries(Object.entries(formats).map(([name, { test }]) => [name, test])),
+    // Editors show patternErrorMessage too.
+    keywords: ['patternErrorMessage'],
+  });
+}
 
-/** Prepares a schema; it is compiled when it is first used. An invalid schema throws then. */
+let ajv: Ajv2020 | undefined;
+
+/** Prepares a schema; it is compiled when it is first used. */
 export function prepareSchema(schema: AnySchemaObject): Checker {
+  let isFine: ((value: unknown) => boolean) | undefined;
   let validate: ValidateFunction | undefined;
   return {
     schema,
     errorsOf(value) {
-      validate ??= ajv.compile(schema);
+      isFine ??= quickTest(schema);
+      if (isFine(value)) return [];
+      validate ??= (ajv ??= loadAjv()).compile(schema);
       return validate(value) ? [] : (validate.errors ?? []);
     },
   };

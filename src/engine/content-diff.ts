@@ -1,4 +1,4 @@
-import { createTwoFilesPatch } from 'diff';
+import type { createTwoFilesPatch } from 'diff';
 import type { Shell } from '../base/shell.ts';
 import { Secret, shown, type Text } from '../base/secret.ts';
 import type { Step } from '../plan/plan.ts';
@@ -15,17 +15,19 @@ export async function contentDiffs(shell: Shell, steps: readonly Step[]): Promis
     return resource.peek && resource.content ? [{ step, peek: resource.peek(step.params), content: resource.content(step.params) }] : [];
   });
   if (asked.length === 0) return new Map();
+  // Most runs change nothing, and start sooner without it.
+  const { createTwoFilesPatch: patch } = await import('diff');
   const together = batch(asked.map(({ peek }) => peek));
   const outputs = together.split(await shell.run(together.command));
-  return new Map(asked.flatMap(({ step, content }, i) => diff(step, outputs[i]!.out, content)));
+  return new Map(asked.flatMap(({ step, content }, i) => diff(patch, step, outputs[i]!.out, content)));
 }
 
-function diff(step: Step, before: Buffer, after: Text | Uint8Array): [string, string][] {
+function diff(patch: typeof createTwoFilesPatch, step: Step, before: Buffer, after: Text | Uint8Array): [string, string][] {
   if (after instanceof Uint8Array || before.length > limit || before.includes(0)) return [];
   const old = before.toString();
   const text = after instanceof Secret ? hide(old, after) : old;
-  const patch = createTwoFilesPatch(step.name, step.name, text, shown(after), 'now', 'wanted', { context: 2 });
-  const hunks = patch.slice(Math.max(0, patch.indexOf('@@')));
+  const unified = patch(step.name, step.name, text, shown(after), 'now', 'wanted', { context: 2 });
+  const hunks = unified.slice(Math.max(0, unified.indexOf('@@')));
   return hunks.startsWith('@@') ? [[step.step, hunks]] : [];
 }
 

@@ -1,7 +1,7 @@
 import { contains, formatAddress, formatBlock, isReserved, overlap, parseAddress, parseBlock, type Block } from '../base/ipv4.ts';
 import { nearest } from '../base/problem.ts';
 import type { Fault } from '../document/document.ts';
-import { kindsOf, type Entry } from './expand.ts';
+import { diskOf, kindsOf, type Entry } from './expand.ts';
 import { namesOf, parseRange } from './range.ts';
 import type { Written, WrittenHost } from './types.ts';
 
@@ -165,9 +165,11 @@ function checkCell({ cells = { cell1: {} } }: Written, { key, host }: Entry): Fa
 
 function checkDisks({ key, host: { disks = [] } }: Entry): Fault[] {
   const seen = new Set<string>();
-  return disks.flatMap((disk, i): Fault[] =>
-    seen.size < seen.add(disk).size
-      ? []
-      : [{ code: 'duplicate-disk', path: ['hosts', key, 'disks', i], message: `${key} lists the disk ${disk} twice`, hint: 'Remove one' }],
-  );
+  return disks.flatMap((disk, i): Fault[] => {
+    const { device } = diskOf(disk);
+    if (seen.size < seen.add(device).size) return [];
+    return [
+      { code: 'duplicate-disk', path: ['hosts', key, 'disks', i], message: `${key} lists the disk ${device} twice`, hint: 'Remove one' },
+    ];
+  });
 }

@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { formatAddress, parseAddress } from '../base/ipv4.ts';
 import { namesOf, type Range } from './range.ts';
-import type { Bastion, Host, Inventory, Kind, Network, Ssh, Written, WrittenHost, WrittenSsh } from './types.ts';
+import type { Bastion, Disk, Host, Inventory, Kind, Network, Ssh, Written, WrittenHost, WrittenSsh } from './types.ts';
 
 /** One key under `hosts` with the range it stands for. */
 export interface Entry {
@@ -29,7 +29,7 @@ export function expand(file: string, written: Written, entries: readonly Entry[]
       region: written.cloud.region ?? 'RegionOne',
       os: written.cloud.os ?? 'debian-13',
       vip: written.cloud.vip ?? {},
-      storage: written.cloud.storage ?? (hosts.some(({ kinds }) => kinds.includes('storage')) ? 'ceph' : 'file'),
+      storage: written.cloud.storage ?? (hosts.some(({ kinds, disks }) => kinds.includes('storage') && disks.length > 0) ? 'ceph' : 'file'),
     },
     networks: mapValues(written.networks, (network, name): Network => ({ mtu: 1500, ...network, name })),
     cells,
@@ -38,6 +38,7 @@ export function expand(file: string, written: Written, entries: readonly Entry[]
     kindParams: { controller: paramsOf('controller'), compute: paramsOf('compute'), storage: paramsOf('storage') },
     upgrade: written.upgrade ?? {},
     kindUpgrades: { controller: upgradeOf('controller'), compute: upgradeOf('compute'), storage: upgradeOf('storage') },
+    roles: (written.roles ?? []).map((directory) => resolve(dirname(file), directory)),
   };
 }
 
@@ -45,11 +46,16 @@ export function kindsOf({ kind }: WrittenHost): readonly Kind[] {
   return typeof kind === 'string' ? [kind] : kind;
 }
 
+export function diskOf(written: NonNullable<WrittenHost['disks']>[number]): Disk {
+  return { state: 'present', size: '8G', ...(typeof written === 'string' ? { device: written } : written) };
+}
+
 /** The hosts of a range: everything the same but names and addresses, which are counted up. */
 function hostsOf({ key, host, range }: Entry, onlyCell: string | undefined, ssh: Ssh): Host[] {
   const kinds = kindsOf(host);
   const cell = host.cell ?? (kinds.includes('compute') ? onlyCell : undefined);
-  const shared = { kinds, disks: host.disks ?? [], state: host.state ?? 'present', ssh, params: host.params ?? {}, path: ['hosts', key] };
+  const disks = (host.disks ?? []).map(diskOf);
+  const shared = { kinds, disks, state: host.state ?? 'present', ssh, params: host.params ?? {}, path: ['hosts', key] };
   const first = mapValues({ management: host.address, ...host.addresses }, (address) => parseAddress(address)!);
   return namesOf(range).map((name, i) => {
     const addresses = mapValues(first, (number) => formatAddress(number + i));

@@ -28,6 +28,8 @@ export interface Inventory {
   /** How to upgrade, as written for the cloud and for each kind: `policyOf` and `runOf` say what holds. */
   readonly upgrade: WrittenUpgrade;
   readonly kindUpgrades: Readonly<Record<Kind, WrittenPolicy>>;
+  /** Directories of the operator's own roles. Absolute. */
+  readonly roles: readonly string[];
   /** The text, for the places of problems found later. Not enumerable, so it stays out of JSON. */
   readonly document: Document;
 }
@@ -66,12 +68,21 @@ export interface Host {
   /** The cell of a compute host, or the one that a controller carries. */
   readonly cell?: string;
   readonly zone?: string;
-  readonly disks: readonly string[];
+  readonly disks: readonly Disk[];
   readonly state: 'present' | 'absent';
   readonly ssh: Ssh;
   readonly params: Params;
   /** Where it is written: ['hosts', 'cmp[001-500]']. */
   readonly path: Path;
+}
+
+/** A whole disk of a storage host. */
+export interface Disk {
+  readonly device: string;
+  /** absent: its data is moved elsewhere and it leaves the cluster. */
+  readonly state: 'present' | 'absent';
+  /** What a lab makes it, e.g. 8G. */
+  readonly size: string;
 }
 
 /** How to reach a host. What is left out is for ~/.ssh/config (when `config`) and then for the defaults of SSH. Paths are absolute. */
@@ -164,13 +175,14 @@ export interface Written {
   readonly kinds?: Readonly<Partial<Record<Kind, { readonly params?: Params; readonly upgrade?: WrittenPolicy }>>>;
   readonly upgrade?: WrittenUpgrade;
   readonly params?: Params;
+  readonly roles?: readonly string[];
   readonly hosts: Readonly<Record<string, WrittenHost>>;
 }
 
 export interface WrittenHost extends Pick<Host, 'address' | 'cell' | 'zone'> {
   readonly addresses?: Readonly<Record<string, string>>;
   readonly kind: Kind | readonly Kind[];
-  readonly disks?: readonly string[];
+  readonly disks?: readonly (string | (Partial<Disk> & Pick<Disk, 'device'>))[];
   readonly state?: Host['state'];
   readonly ssh?: WrittenSsh & { readonly host_key?: string | readonly string[] };
   readonly params?: Params;

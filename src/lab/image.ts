@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { Invalid } from '../base/problem.ts';
 import { docker, pipe, requireEngine } from './docker.ts';
 
@@ -16,11 +16,11 @@ const packages = [
   ...['ca-certificates', 'procps', 'kmod', 'netbase', 'tzdata', 'apt-utils'],
 ];
 
-const context = join(import.meta.dirname, 'machine');
+const machine = join(import.meta.dirname, 'machine');
 const certificateDirectory = '/usr/local/share/ca-certificates';
 
 /** What the base image is made from; its digest is part of the image's tag, so a change makes a new one. */
-interface Recipe {
+export interface Recipe {
   readonly release: string;
   /** Lines for sources.list; none: mmdebstrap's own choice. */
   readonly sources: readonly string[];
@@ -32,14 +32,14 @@ interface Recipe {
 
 /**
  * Makes the image of a Debian release's machines unless it is there, from the apt mirror that this machine itself uses;
- * returns its tag.
+ * returns its tag. `context`: another directory whose Dockerfile makes something else of the bare Debian.
  */
-export async function ensureImage(release = 'trixie', progress: Progress = () => undefined): Promise<string> {
+export async function ensureImage(release = 'trixie', progress: Progress = () => undefined, context = machine): Promise<string> {
   await requireEngine();
   const recipe = await readRecipe(release);
   const baseDigest = await digest([recipe, packages], recipe.certificates);
   const base = `cellwise-machine:base-${release}-${baseDigest}`;
-  const tag = `cellwise-machine:${release}-${await digest(baseDigest, await filesOf(context))}`;
+  const tag = `cellwise-${basename(context)}:${release}-${await digest(baseDigest, await filesOf(context))}`;
   if (await isThere(tag)) return tag;
   const tell = withClock(progress);
   if (!(await isThere(base))) await makeBase(recipe, base, tell);
@@ -90,7 +90,8 @@ async function requireTool(): Promise<void> {
 
 // --- where packages come from ------------------------------------------------------------------------------------------
 
-async function readRecipe(release: string): Promise<Recipe> {
+/** Where this machine has its own packages from. */
+export async function readRecipe(release: string): Promise<Recipe> {
   const format = '$(REPO_URI) $(CODENAME) $(RELEASE) $(ORIGIN)';
   const targets = await read('apt-get', ['indextargets', '--format', format, 'Created-By: Packages']);
   const settings = await read('apt-config', ['dump', '--format', '%F "%v";%n', 'Acquire']);

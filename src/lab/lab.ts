@@ -3,6 +3,8 @@ import { rm, writeFile } from 'node:fs/promises';
 import { join, resolve } from 'node:path';
 import type { Emit } from '../base/event.ts';
 import { Invalid, type Problem } from '../base/problem.ts';
+import { ensureCache } from './cache.ts';
+import { attachDisks, detachDisks, diskLink } from './disks.ts';
 import { docker, requireEngine } from './docker.ts';
 import { ensureImage } from './image.ts';
 import { ensureKey } from './key.ts';
@@ -14,6 +16,7 @@ const labLabel = 'cellwise.lab';
 const hostLabel = 'cellwise.host';
 const layoutLabel = 'cellwise.layout';
 const directoryLabel = 'cellwise.directory';
+const disksLabel = 'cellwise.disks';
 /** So many machines are created and booted at once. */
 const atOnce = 8;
 
@@ -53,29 +56,37 @@ export async function up(spec: LabSpec, emit: Emit): Promise<LabMachine[]> {
   const found = await containers(spec.name);
   refuseOthers(spec, found);
   refuseDifferences(spec, layout, found);
-  const image = await ensureImage('trixie', (text) => {
+  const progress = (text: string): void => {
     emit({ type: 'note', text });
-  });
+  };
+  const image = await ensureImage('trixie', progress);
+  const cache = await ensureCache(progress);
   const key = await ensureKey(spec.directory, `cellwise-lab-${spec.name}`);
   await ensureNetworks(spec, layout, emit);
+  await attachDisks(spec.directory, spec.hosts);
   tellLeftOvers(spec, found, image, emit);
   const machines = await inParallel(spec.hosts, (host) =>
-    bringUp({ spec, host, attachments: layout.attachments.get(host.name)!, image, publicKey: key.publicKey }, found.get(host.name), emit),
+    bringUp(
+      { spec, host, attachments: layout.attachments.get(host.name)!, image, cache, publicKey: key.publicKey },
+      found.get(host.name),
+      emit,
+    ),
   );
   await writeFile(labFiles(spec.directory).knownHosts, machines.map(knownHostsLine).join(''));
   return machines;
 }
 
-/** Removes a lab: its containers with what is on them, its networks, and the known_hosts file. The key stays. */
+/** Removes a lab: its containers with what is on them, its disks, its networks, and the known_hosts file. The key stays. */
 export async function down(spec: Pick<LabSpec, 'name' | 'directory'>, emit: Emit): Promise<void> {
   await requireEngine();
   const found = await containers(spec.name);
   refuseOthers(spec, found);
   const ids = [...found.values()].map(({ id }) => id);
   const networks = await list('network', spec.name, '{{.ID}}');
-  emit({ type: 'note', text: `removing ${ids.length} machines and ${networks.length} networks of the lab ${spec.name}` });
+  emit({ type: 'note', text: `removing the lab ${spec.name}: ${ids.length} × machine, ${networks.length} × network` });
   if (ids.length > 0) await docker(['rm', '--force', '--volumes', ...ids]);
   if (networks.length > 0) await docker(['network', 'rm', ...networks]);
+  await detachDisks(spec.directory);
   await rm(labFiles(spec.directory).knownHosts, { force: true });
 }
 
@@ -132,6 +143,7 @@ interface Order {
   readonly host: LabHost;
   readonly attachments: readonly Attachment[];
   readonly image: string;
+  readonly cache: string | undefined;
   readonly publicKey: string;
 }
 
@@ -141,14 +153,13 @@ async function bringUp(order: Order, found: Container | undefined, emit: Emit): 
   const container = containerName(spec, host);
   if (!found) await create(order, container);
   if (!found?.running) await docker(['start', container]);
-  const hostKey = await docker(['exec', container, 'sh', '-c', untilReady(order.publicKey)]);
+  const hostKey = await docker(['exec', container, 'sh', '-c', untilReady(order.publicKey, order.cache)]);
   const was = found ? (found.running ? 'running' : 'started') : 'created';
   const seconds = ((performance.now() - start) / 1000).toFixed(1);
   emit({ type: 'note', host: host.name, text: was === 'running' ? `${host.name} is up` : `${host.name} ${was} in ${seconds} s` });
   return { host: host.name, address: host.address, container, hostKey, was };
 }
 
-/** The order of connection is the order of eth0, eth1, …, so the further networks come one by one. */
 async function create(order: Order, container: string): Promise<void> {
   await docker(createArguments(order, container));
   for (const { network, address } of order.attachments.slice(1)) await docker(['network', 'connect', '--ip', address, network, container]);
@@ -160,8 +171,17 @@ export function createArguments({ spec, host, attachments, image }: Order, conta
   return [
     ...['create', '--name', container, '--hostname', host.name, '--network', first!.network, '--ip', first!.address],
     ...labels({ [labLabel]: spec.name, [directoryLabel]: resolve(spec.directory) }),
-    ...labels({ [hostLabel]: host.name, [layoutLabel]: describe(attachments) }),
+    ...labels({ [hostLabel]: host.name, [layoutLabel]: describe(attachments), [disksLabel]: devicesOf(host).join(',') }),
+    // The machine renames its interfaces at each boot, by their addresses.
+    ...[
+      '--env',
+      `LAB_LINKS=${attachments
+        .map(({ address, link }) => `${address}=${link}`)
+        .toReversed()
+        .join(' ')}`,
+    ],
     ...machineArguments(),
+    ...devicesOf(host).flatMap((device) => ['--device', `${diskLink(spec.directory, host.name, device)}:${device}`]),
     image,
   ];
 }
@@ -172,6 +192,10 @@ function labels(all: Readonly<Record<string, string>>): string[] {
 
 function describe(attachments: readonly Attachment[]): string {
   return attachments.map(({ network, address }) => `${network}=${address}`).join(',');
+}
+
+function devicesOf(host: LabHost): string[] {
+  return host.disks.map(({ device }) => device);
 }
 
 function containerName(spec: Pick<LabSpec, 'name'>, host: Pick<LabHost, 'name'>): string {
@@ -216,17 +240,18 @@ interface Container {
   readonly image: string;
   readonly layout: string;
   readonly directory: string;
+  readonly disks: readonly string[];
 }
 
 /** The containers of a lab by host name. */
 async function containers(lab: string): Promise<Map<string, Container>> {
-  const labelFields = [layoutLabel, directoryLabel, hostLabel].map((label) => `.Label "${label}"`);
+  const labelFields = [layoutLabel, directoryLabel, hostLabel, disksLabel].map((label) => `.Label "${label}"`);
   const fields = ['.ID', '.Names', '.State', '.Status', '.Image', ...labelFields];
   const rows = await list('container', lab, fields.map((field) => `{{${field}}}`).join('\t'));
   return new Map(
     rows.map((row) => {
-      const [id = '', name = '', state = '', text = '', image = '', layout = '', directory = '', host = ''] = row.split('\t');
-      return [host, { id, name, running: state === 'running', text, image, layout, directory }];
+      const [id = '', name = '', state = '', text = '', image = '', layout = '', directory = '', host = '', disks = ''] = row.split('\t');
+      return [host, { id, name, running: state === 'running', text, image, layout, directory, disks: disks.split(',') }];
     }),
   );
 }
@@ -248,15 +273,16 @@ function refuseOthers(spec: Pick<LabSpec, 'name' | 'directory'>, found: Readonly
   ]);
 }
 
-/** An address cannot be changed under a machine, and making it anew would throw away what is on it: that is for people to say. */
+/** Addresses and disks cannot be changed under a machine, and making it anew would throw away what is on it: that is for people to say. */
 function refuseDifferences(spec: LabSpec, layout: Layout, found: ReadonlyMap<string, Container>): void {
   const was = new Map([...found].map(([host, container]) => [host, container.layout]));
   const is = new Map([...layout.attachments].map(([host, attachments]) => [host, describe(attachments)]));
-  const problems: Problem[] = differing(was, is).map((host) => ({
-    code: 'lab-differs',
-    message: `The lab ${spec.name} is up with other addresses for ${host} than the inventory has now`,
-    hint: 'Run `cellwise lab down`, then `cellwise lab up`; what is on the machines is lost.',
-  }));
+  const lacking = spec.hosts.filter((host) => devicesOf(host).some((device) => found.get(host.name)?.disks.includes(device) === false));
+  const hint = 'Run `cellwise lab down`, then `cellwise lab up`; what is on the machines is lost.';
+  const problems: Problem[] = [
+    ...differing(was, is).map((host) => `The lab ${spec.name} is up with other addresses for ${host} than the inventory has now`),
+    ...lacking.map(({ name }) => `The lab ${spec.name} is up, and ${name} lacks disks that the inventory gives it now`),
+  ].map((message) => ({ code: 'lab-differs', message, hint }));
   if (problems.length > 0) throw new Invalid(problems);
 }
 

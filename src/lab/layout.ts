@@ -9,8 +9,8 @@ export interface LabHost {
   readonly address: string;
   /** Further addresses, by the name of their network. */
   readonly addresses?: Readonly<Record<string, string>>;
-  /** Not made yet: a machine has its root file system and nothing else. */
-  readonly disks: readonly string[];
+  /** `device`: its name on the host; `size` as truncate has it, e.g. 8G. */
+  readonly disks: readonly { readonly device: string; readonly size: string }[];
 }
 
 export interface LabNetwork {
@@ -32,6 +32,8 @@ export interface LabSpec {
 export interface Attachment {
   readonly network: string;
   readonly address: string;
+  /** What the interface is called on the machine. */
+  readonly link: string;
 }
 
 /** A lab in Docker's words. */
@@ -63,7 +65,9 @@ export function layOut(spec: LabSpec): Layout {
       const all = networks.filter(({ shortName }) => here[shortName] !== undefined);
       for (const { gateway, shortName } of all) if (here[shortName] === gateway) problems.push(gatewayTaken(host, gateway));
       const ordered = all.toSorted((a, b) => Number(b === first) - Number(a === first));
-      return [host.name, ordered.map(({ name, shortName }) => ({ network: name, address: here[shortName]! }))];
+      // Docker numbers eth0, eth1, … anew at each start, so all but the first are called like their network.
+      const link = (network: (typeof networks)[number]) => (network === first ? 'eth0' : network.shortName);
+      return [host.name, ordered.map((network) => ({ network: network.name, address: here[network.shortName]!, link: link(network) }))];
     }),
   );
   if (problems.length > 0) throw new Invalid(problems);

@@ -20,7 +20,7 @@ export const tmpfs: Readonly<Record<string, string>> = { '/run': '', '/run/lock'
 
 /** Devices of the real machine that a machine gets, as far as they exist. */
 export function devices(): string[] {
-  return ['/dev/net/tun'].filter((path) => existsSync(path));
+  return ['/dev/net/tun', '/dev/kvm', '/dev/vhost-net'].filter((path) => existsSync(path));
 }
 
 /** The arguments of `docker create` that make a container a machine. */
@@ -35,11 +35,14 @@ export function machineArguments(): string[] {
 }
 
 /**
- * Shell script for the machine itself: lets the owner of `publicKey` in as root, waits until systemd has started everything
- * and sshd listens, then prints the machine's public host key. Exits 1 with the failed units when that takes over 30 s.
+ * Shell script for the machine itself: lets the owner of `publicKey` in as root, has apt ask `cache` (a URL, or undefined),
+ * waits until systemd has started everything and sshd listens, then prints the machine's public host key. Exits 1 with the
+ * failed units when that takes over 30 s.
  */
-export function untilReady(publicKey: string): string {
+export function untilReady(publicKey: string, cache: string | undefined): string {
+  const proxy = cache === undefined ? '' : `Acquire::http::Proxy "${cache}";\n`;
   return sh`
+printf %s ${proxy} >/etc/apt/apt.conf.d/90lab
 mkdir -p -m 0700 /root/.ssh
 grep -qsxF ${publicKey} /root/.ssh/authorized_keys || printf '%s\\n' ${publicKey} >>/root/.ssh/authorized_keys
 tries=0

@@ -1,4 +1,4 @@
-import { Listr, type ListrTaskWrapper } from 'listr2';
+import type { ListrTaskWrapper } from 'listr2';
 import type { Event } from '../base/event.ts';
 
 /** The rows of a run on a terminal: one for looking, then one a role. A fleet adds to their counters, not to their number. */
@@ -40,7 +40,8 @@ export function phases(): Phases {
   const draw = (titles: ReadonlyMap<string, () => string>): void => {
     rows = new Map([...titles].map(([name, title]) => [name, { title, done: Promise.withResolvers<undefined>() }]));
     const drawing = rows;
-    const begin = (): Promise<unknown> => {
+    const begin = async (): Promise<unknown> => {
+      const { Listr } = await import('listr2');
       const tasks = [...drawing.values()].map((row) => ({
         title: row.title(),
         task: async (_: unknown, task: ListrTaskWrapper<unknown, never, never>) => {

@@ -110,7 +110,7 @@ interface ProbeAll<P> {
 interface ShellBasics<P> extends Common<P> {
   readonly via: 'shell';
   /**
-   * `sources` and `packages` steps open a host's walk, before the other steps of all roles; those of one phase on one
+   * `sources` and then `packages` steps open a host's walk, before the other steps of all roles; `packages` steps of one
    * host are merged into a single step.
    */
   readonly phase?: 'sources' | 'packages';

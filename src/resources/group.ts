@@ -19,11 +19,19 @@ export const group = defineResource({
     },
   },
   desired: (p): State | null => (p.absent ? null : p.gid === undefined ? {} : { gid: p.gid }),
-  probe: (p) => sh`getent group ${p.name}`,
-  parse: (output): Found => {
-    if (output.code === 2) return null;
-    if (output.code !== 0) return { unknown: `getent ended with ${output.code}` };
-    return { gid: Number(output.out.toString().split(':')[2]) };
+  probeAll: (all) => sh`getent group ${all.map((p) => p.name)}`,
+  parseAll: (output, all) => {
+    // 2: one of them is not there.
+    if (output.code !== 0 && output.code !== 2) return all.map(() => ({ unknown: `getent ended with ${output.code}` }));
+    const rows = output.out
+      .toString()
+      .split('\n')
+      .map((row) => row.split(':'));
+    const gids = new Map(rows.map(([name = '', , gid]) => [name, Number(gid)] as const));
+    return all.map(({ name }): Found => {
+      const gid = gids.get(name);
+      return gid === undefined ? null : { gid };
+    });
   },
   apply: (p, change) => {
     if (p.absent) return sh`groupdel -- ${p.name}`;

@@ -40,7 +40,9 @@ set -- ${all.map((p) => full(p.unit))}
 systemctl show -p LoadState,UnitFileState,ActiveState -- "$@" || exit
 printf '\\0'
 for unit in "$@"; do
-  cat -- ${records}/"$unit" 2>/dev/null
+  record=
+  [ ! -e ${records}/"$unit" ] || read -r record <${records}/"$unit"
+  printf %s "$record"
   # systemd makes a unit of every SysV script, enabled or not: what counts are the links of its run levels.
   set -- /etc/rc[2345].d/S[0-9][0-9]"\${unit%.service}"
   [ ! -e "$1" ] || printf ' sysv'

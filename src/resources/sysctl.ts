@@ -17,29 +17,34 @@ export const sysctl = defineResource({
     },
   },
   desired: (p) => ({ file: words(p.value), live: words(p.value) }),
+  // One grep reads them all: rows of a path, a NUL byte and a line. Ahead of it come the paths that are read-only.
   probeAll: (all) => sh`
-for key in ${all.map((p) => p.key)}; do
-  file=/etc/sysctl.d/60-cellwise-$(printf %s "$key" | tr / -).conf
-  live=/proc/sys/$(printf %s "$key" | tr . /)
-  cat "$file" 2>/dev/null
-  printf '\\0'
-  if [ -w "$live" ] || [ ! -e "$live" ]; then cat "$live" 2>/dev/null; else printf read-only; fi
-  printf '\\0'
+for live in ${all.map((p) => liveOf(p.key))}; do
+  [ ! -e "$live" ] || [ -w "$live" ] || echo "$live"
 done
+echo
+grep -saZ '' -- ${all.flatMap((p) => [fileOf(p.key), liveOf(p.key)])}
 exit 0`,
   parseAll: (output, all) => {
-    const parts = output.out.toString().split('\0');
-    return all.map((p, i): Found => {
-      const [file = '', live = ''] = [parts[2 * i], parts[2 * i + 1]];
-      const set = file === '' ? null : words(file.slice(file.indexOf('=') + 1));
-      if (live === 'read-only') return { file: set, live: words(p.value) };
-      return { file: set, live: live === '' ? 'the kernel has no such setting' : words(live) };
+    const out = `\n${output.out.toString()}`;
+    const end = out.indexOf('\n\n');
+    const readOnly = new Set(out.slice(0, end).split('\n'));
+    const contents = new Map<string, string>();
+    for (const row of out.slice(end + 2).split('\n')) {
+      const [path = '', line = ''] = row.split('\0');
+      contents.set(path, `${contents.get(path) ?? ''}${line}\n`);
+    }
+    return all.map((p): Found => {
+      const [file, live] = [contents.get(fileOf(p.key)), contents.get(liveOf(p.key))];
+      const set = file === undefined ? null : words(file.slice(file.indexOf('=') + 1));
+      if (readOnly.has(liveOf(p.key))) return { file: set, live: words(p.value) };
+      return { file: set, live: live === undefined ? 'the kernel has no such setting' : words(live) };
     });
   },
   apply: (p, change) => sh`
 set -e
-printf '%s = %s\\n' ${p.key} ${words(p.value)} >${`/etc/sysctl.d/60-cellwise-${p.key.replaceAll('/', '-')}.conf`}
-live=${`/proc/sys/${p.key.replaceAll('.', '/')}`}
+printf '%s = %s\\n' ${p.key} ${words(p.value)} >${fileOf(p.key)}
+live=${liveOf(p.key)}
 ${change.differences.some((difference) => difference.key === 'live') ? sh`` : sh`exit 0`}
 if [ ! -e "$live" ]; then
   printf 'This kernel has no setting %s: is the module that brings it loaded?\\n' ${p.key} >&2
@@ -47,6 +52,14 @@ if [ ! -e "$live" ]; then
 fi
 printf '%s\\n' ${words(p.value)} >"$live"`,
 });
+
+function fileOf(key: string): string {
+  return `/etc/sysctl.d/60-cellwise-${key.replaceAll('/', '-')}.conf`;
+}
+
+function liveOf(key: string): string {
+  return `/proc/sys/${key.replaceAll('.', '/')}`;
+}
 
 /** Values of several numbers are separated by tabs in /proc/sys and by blanks in files. */
 function words(value: string | number): string {

@@ -39,37 +39,66 @@ export const user = defineResource({
       ...(p.lock_password ? { password: 'locked' } : {}),
     };
   },
-  // What /etc/shadow holds is told apart on the host and never printed.
-  probe: (p) => sh`
-entry=$(getent passwd ${p.name}) || exit
-printf '%s\\n' "$entry"
-id -gn -- ${p.name}
-id -nG -- ${p.name}
-shadow=$(getent shadow ${p.name})
-shadow=\${shadow#*:}
-case $shadow in '!'* | '*'*) echo locked ;; *) echo open ;; esac
-[ "$(cat ${sudoers(p.name)} 2>/dev/null)" = ${rule(p.name)} ] && echo sudo || echo none
-keys=$(printf %s "$entry" | cut -d: -f6)/.ssh/authorized_keys
-stat -c '%U %a' -- "$keys" 2>/dev/null || echo
-cat -- "$keys" 2>/dev/null
+  // One program of a kind for all users, and none for what nobody keeps. What /etc/shadow holds is told apart on the host and
+  // never printed. id separates users only when it is asked for several: root is one more. Users' own files come last: they
+  // may hold anything.
+  probeAll: (all) => sh`
+entries=$(getent passwd ${all.map((p) => p.name)})
+code=$?
+[ $code -eq 0 ] || [ $code -eq 2 ] || exit $code
+printf '%s\\0' "$entries"
+[ -n "$entries" ] || exit 0
+names=
+set --
+while IFS=: read -r name x x x x home x; do
+  names="$names $name"
+  set -- "$@" "$home/.ssh/authorized_keys"
+done <<END
+$entries
+END
+${keep(all, 'lock_password') ? locked : raw(':')}
+printf '\\0'
+${keep(all, 'ssh_keys') ? raw(`stat -c '%U %a %n' -- "$@" 2>/dev/null`) : raw('set --')}
+printf '\\0'
+${keep(all, 'group', 'groups') ? raw('id -znG -- $names root') : raw(':')}
+printf '\\0'
+${keep(all, 'ssh_keys', 'sudo') ? sh`grep -saH '' -- ${all.map((p) => sudoers(p.name))} "$@"` : raw(':')}
 exit 0`,
-  parse: (output, p): Found => {
-    if (output.code === 2) return null;
-    if (output.code !== 0) return { unknown: `getent ended with ${output.code}` };
-    const [entry = '', group = '', groups = '', password = '', sudo = '', access = '', ...keys] = output.out.toString().split('\n');
-    const [, , uid, , , home = '', shell = ''] = entry.split(':');
-    const among = new Set(groups.split(' '));
-    return {
-      uid: Number(uid),
-      group,
-      home,
-      shell,
-      sudo: sudo === 'sudo',
-      password,
-      groups: (p.groups ?? []).filter((name) => among.has(name)).toSorted(),
-      ssh_keys: keys.filter((line) => line !== '' && !line.startsWith('#')),
-      ssh_keys_access: access,
-    };
+  parseAll: (output, all) => {
+    if (output.code !== 0) return all.map(() => ({ unknown: `getent ended with ${output.code}` }));
+    const [passwd = '', locks = '', access = '', ...rest] = output.out.toString().split('\0');
+    const entries = new Map(passwd.split('\n').map((row) => [row.slice(0, row.indexOf(':')), row.split(':')] as const));
+    const groups = new Map(keep(all, 'group', 'groups') ? [...entries.keys(), 'root'].map((name) => [name, until(rest, '')]) : []);
+    const files = Map.groupBy(rest.slice(1).join('\0').split('\n'), (row) => row.slice(0, row.indexOf(':')));
+    const linesOf = (path: string): string[] => (files.get(path) ?? []).map((row) => row.slice(path.length + 1));
+    const accesses = new Map(
+      access
+        .split('\n')
+        .map((row) => /^(\S+ \S+) (.*)$/.exec(row) ?? [])
+        .map(([, is, path]) => [path, is] as const),
+    );
+    return all.map((p): Found => {
+      const [, , uid, , , home = '', shell = ''] = entries.get(p.name) ?? [];
+      if (uid === undefined) return null;
+      const keys = `${home}/.ssh/authorized_keys`;
+      const [group = '', ...others] = groups.get(p.name) ?? [];
+      return {
+        uid: Number(uid),
+        home,
+        shell,
+        ...(keep(all, 'group', 'groups')
+          ? { group, groups: (p.groups ?? []).filter((name) => name === group || others.includes(name)).toSorted() }
+          : {}),
+        ...(p.sudo === undefined ? {} : { sudo: linesOf(sudoers(p.name)).join('\n') === rule(p.name) }),
+        ...(p.lock_password === undefined ? {} : { password: locks.split('\n').includes(p.name) ? 'locked' : 'open' }),
+        ...(p.ssh_keys
+          ? {
+              ssh_keys: linesOf(keys).filter((line) => line !== '' && !line.startsWith('#')),
+              ssh_keys_access: accesses.get(keys) ?? '',
+            }
+          : {}),
+      };
+    });
   },
   apply: (p, change) => {
     if (p.absent) return sh`rm -f -- ${sudoers(p.name)} && userdel -- ${p.name}`;
@@ -82,6 +111,21 @@ ${differs.has('sudo') ? sudo(p.name, p.sudo === true) : raw(':')}
 ${p.ssh_keys && (differs.has('ssh_keys') || differs.has('ssh_keys_access')) ? authorize(p.name, p.ssh_keys) : raw(':')}`;
   },
 });
+
+const locked = raw(String.raw`
+getent shadow $names | while IFS=: read -r name hash x; do
+  case $hash in '!'* | '*'*) echo "$name" ;; esac
+done`);
+
+/** Whether any of the users is given one of these params. */
+function keep<K extends string>(all: readonly { readonly [name in K]?: unknown }[], ...names: readonly K[]): boolean {
+  return all.some((p) => names.some((name) => p[name] !== undefined));
+}
+
+/** Takes the words ahead of `end`, and `end` itself, from the beginning of a list. */
+function until(words: string[], end: string): string[] {
+  return words.splice(0, words.indexOf(end) + 1).slice(0, -1);
+}
 
 interface Account {
   readonly name: string;

@@ -1,5 +1,5 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { basename, join } from 'node:path';
 import { nearest, type Place, type Problem } from '../base/problem.ts';
 import { readDocument, type Document } from '../document/document.ts';
 import { checkSchema, faultsOf, prepareSchema, type Checker } from '../document/check.ts';
@@ -81,20 +81,40 @@ export interface Roles {
   readonly problems: readonly Problem[];
 }
 
-/** Reads every role below a directory; what is wrong with them comes as problems with places, all at once. */
-export function readRoles(directory: string): Roles {
+/** Reads every role below some directories; what is wrong with them comes as problems with places, all at once. */
+export function readRoles(...directories: readonly string[]): Roles {
   const roles = new Map<string, Role>();
   const broken = new Set<string>();
   const problems: Problem[] = [];
-  for (const entry of readdirSync(directory, { withFileTypes: true })) {
-    if (!entry.isDirectory() || !existsSync(join(directory, entry.name, 'role.yaml'))) continue;
-    const { role, problems: found } = readRole(join(directory, entry.name));
+  for (const directory of directories.flatMap((each) => roleDirectories(each, problems))) {
+    const { role, problems: found } = readRole(directory);
     problems.push(...found);
-    if (role) roles.set(role.name, role);
-    else broken.add(entry.name);
+    if (!role) broken.add(basename(directory));
+    else if (roles.has(role.name)) problems.push(roleTwice(role, roles.get(role.name)!));
+    else roles.set(role.name, role);
   }
   problems.push(...checkNeeds(roles, broken));
   return { roles, problems };
+}
+
+function roleDirectories(directory: string, problems: Problem[]): string[] {
+  try {
+    const names = readdirSync(directory).toSorted();
+    return names.map((name) => join(directory, name)).filter((each) => existsSync(join(each, 'role.yaml')));
+  } catch (error) {
+    const reason = (error as NodeJS.ErrnoException).code === 'ENOENT' ? 'it is not there' : (error as Error).message;
+    problems.push({ code: 'file-unreadable', message: `The roles in ${directory} cannot be read: ${reason}` });
+    return [];
+  }
+}
+
+function roleTwice(role: Role, other: Role): Problem {
+  return {
+    code: 'role-name',
+    message: `There are two roles called ${role.name}; the other is ${other.place(['role']).file}`,
+    place: role.place(['role']),
+    hint: 'Call yours otherwise.',
+  };
 }
 
 interface RoleDocument {
@@ -119,12 +139,12 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
   problems.push(...params.problems);
   if (problems.length > 0) return { problems };
   const written = document.value as RoleDocument;
-  if (written.role !== directory.split('/').at(-1)) {
+  if (written.role !== basename(directory)) {
     problems.push(
       document.problem({
         code: 'role-name',
         path: ['role'],
-        message: `The role is called "${written.role}" and its directory "${directory.split('/').at(-1)!}"`,
+        message: `The role is called "${written.role}" and its directory "${basename(directory)}"`,
       }),
     );
   }

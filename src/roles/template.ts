@@ -1,5 +1,6 @@
 import Handlebars from 'handlebars';
 import { randomBytes } from 'node:crypto';
+import { quote } from '../base/command.ts';
 import { Secret, type Text } from '../base/secret.ts';
 
 /** What names in a template stand for: plain data, in which texts may be secret. */
@@ -93,6 +94,8 @@ const each = Handlebars.helpers['each'] as (this: unknown, value: unknown, optio
 const helpers = {
   // A text as part of a URL, e.g. a password in a database URL.
   url: (value: unknown) => changed(value, encodeURIComponent),
+  // A text as one word of a POSIX shell.
+  shell: (value: unknown) => changed(value, (part) => (part === '' ? '' : quote(part))) || quote(''),
   join: (items: unknown, separator: unknown) => list(items).map(seen).join(String(separator)),
   // The same member of each item: {{join (pluck keystone.hosts "address") ","}}.
   pluck: (items: unknown, name: unknown) => list(items).map((item) => seen(member(item, String(name)))),

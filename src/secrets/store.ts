@@ -1,5 +1,6 @@
 import { armor, Decrypter, Encrypter, generateX25519Identity, identityToRecipient } from 'age-encryption';
 import { randomInt } from 'node:crypto';
+import { text } from 'node:stream/consumers';
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { Invalid } from '../base/problem.ts';
@@ -138,7 +139,9 @@ async function decrypt(file: string, identity: string, key: string): Promise<Rec
   const decrypter = new Decrypter();
   decrypter.addIdentity(key);
   try {
-    return JSON.parse(await decrypter.decrypt(armor.decode(readFileSync(file, 'utf8')), 'text')) as Record<string, string>;
+    // As a stream: given bytes it answers by way of fetch's Response, and Node loads all of that for it.
+    const sealed = ReadableStream.from([armor.decode(readFileSync(file, 'utf8'))]);
+    return JSON.parse(await text(await decrypter.decrypt(sealed))) as Record<string, string>;
   } catch {
     throw refused(
       'secrets-identity',

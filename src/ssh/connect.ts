@@ -8,7 +8,6 @@ import type { Offers } from './identities.ts';
 import { logIn, type Known } from './login.ts';
 import { Shared } from './shared.ts';
 import { TransportShell } from './shell.ts';
-import { resolve } from './ssh-config.ts';
 import type { SshTransport } from './ssh-transport.ts';
 import type { Resolved, SshTarget } from './target.ts';
 
@@ -85,8 +84,9 @@ export async function connect(target: SshTarget, options: ConnectOptions = {}): 
 async function resolveTarget(target: SshTarget, shared: Shared): Promise<Resolved> {
   const local = { home: homedir(), user: userInfo().username };
   try {
-    const filled = target.sshConfig === undefined ? target : resolve(target, await shared.text(tilde(target.sshConfig)), local);
-    return complete(filled);
+    const config = target.sshConfig === undefined ? '' : await shared.text(tilde(target.sshConfig));
+    // Many have none: its parser is loaded for those who do.
+    return complete(config === '' ? target : (await import('./ssh-config.ts')).resolve(target, config, local));
   } catch (error) {
     throw new Unreachable(target.name, 'config', `${target.sshConfig ?? ''}: ${error instanceof Error ? error.message : String(error)}`);
   }

@@ -91,14 +91,17 @@ describe('a command line that is not understood', () => {
 });
 
 describe('validate', () => {
-  it.concurrent.each([lab, 'inventories/all-in-one.yaml', 'examples/start.yaml', 'examples/production.yaml'])(
-    '%s is valid',
-    async (file) => {
-      const ended = await cellwise(['validate', '-i', file]);
-      expect(ended).toMatchObject({ code: 0, err: '' });
-      expect(ended.out).toMatch(/ is valid: \d+ hosts?, /);
-    },
-  );
+  it.concurrent.each([
+    lab,
+    'inventories/all-in-one.yaml',
+    'examples/start.yaml',
+    'examples/production.yaml',
+    'examples/own-role/inventory.yaml',
+  ])('%s is valid', async (file) => {
+    const ended = await cellwise(['validate', '-i', file]);
+    expect(ended).toMatchObject({ code: 0, err: '' });
+    expect(ended.out).toMatch(/ is valid: \d+ hosts?, /);
+  });
 
   it('takes a moment', async () => {
     await cellwise(['validate', '-i', lab]);

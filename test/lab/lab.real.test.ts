@@ -1,11 +1,12 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, stat } from 'node:fs/promises';
+import { mkdtemp, readFile, readlink, rm, stat } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { Invalid } from '../../src/base/problem.ts';
+import { diskLink } from '../../src/lab/disks.ts';
 import { docker } from '../../src/lab/docker.ts';
 import { down, labFiles, sshArguments, status, up, type LabMachine } from '../../src/lab/lab.ts';
 import type { LabSpec } from '../../src/lab/layout.ts';
@@ -36,7 +37,12 @@ beforeAll(async () => {
     ],
     hosts: [
       { name: 'ctl1', address: `10.213.${third}.11`, disks: [] },
-      { name: 'sto1', address: `10.213.${third}.21`, addresses: { storage: `10.214.${third}.21` }, disks: ['/dev/sdb'] },
+      {
+        name: 'sto1',
+        address: `10.213.${third}.21`,
+        addresses: { storage: `10.214.${third}.21` },
+        disks: [{ device: '/dev/sdb', size: '64M' }],
+      },
     ],
   };
   const machines = await upAgain();
@@ -64,6 +70,18 @@ test('a machine is what its host is called, has its addresses in order, and reac
 test('no unit has failed, and the files that roles replace are plain files', async () => {
   expect(await onMachine('ctl1', 'systemctl is-system-running; systemctl --failed --no-legend')).toBe('running');
   await onMachine('ctl1', 'for f in hosts hostname resolv.conf; do cp /etc/$f /etc/.new && mv -fT /etc/.new /etc/$f || exit; done');
+});
+
+test('a disk is as large as it should be, and keeps what is on it when its machine is restarted', async () => {
+  expect(await onMachine('sto1', 'blockdev --getsize64 /dev/sdb && echo kept | dd of=/dev/sdb conv=fsync status=none')).toBe(
+    String(64 << 20),
+  );
+  await docker(['restart', '--time', '3', `cellwise-${spec.name}-sto1`]);
+  expect(await onMachine('sto1', 'head -c 4 /dev/sdb')).toBe('kept');
+  expect((await upAgain()).map(({ was }) => was)).toEqual(['running', 'running']);
+  const [ctl1, sto1] = [spec.hosts[0]!, spec.hosts[1]!];
+  const more = { ...sto1, disks: [...sto1.disks, { device: '/dev/sdc', size: '64M' }] };
+  await expect(up({ ...spec, hosts: [ctl1, more] }, () => undefined)).rejects.toThrow('sto1 lacks disks');
 });
 
 test('root gets in by the key of the lab, and by its known_hosts alone', async () => {
@@ -110,11 +128,14 @@ test('other addresses, or another directory, are refused with a way out', async 
 });
 
 test('down removes all, and again does no harm', async () => {
+  const loop = await readlink(diskLink(spec.directory, 'sto1', '/dev/sdb'));
   await down(spec, () => undefined);
   await down(spec, () => undefined);
   expect(await docker(['ps', '--all', '--quiet', '--filter', `label=cellwise.lab=${spec.name}`])).toBe('');
   expect(await docker(['network', 'ls', '--quiet', '--filter', `label=cellwise.lab=${spec.name}`])).toBe('');
   expect((await status(spec)).map(({ text }) => text)).toEqual(['not there', 'not there']);
+  const { stdout } = await promisify(execFile)('losetup', ['--list', '--noheadings', '--output', 'NAME,BACK-FILE']);
+  expect(stdout).not.toContain(`${loop} ${spec.directory}`);
 });
 
 /** What a server says first. */

@@ -34,10 +34,10 @@ test('networks keep their order in their names, and have the first address for g
 
 test('a host is connected to the network of its SSH address first', () => {
   const { attachments } = layOut(spec);
-  expect(attachments.get('ctl1')).toEqual([{ network: 'cellwise-lab-1-management', address: '10.77.1.11' }]);
+  expect(attachments.get('ctl1')).toEqual([{ network: 'cellwise-lab-1-management', address: '10.77.1.11', link: 'eth0' }]);
   expect(attachments.get('sto1')).toEqual([
-    { network: 'cellwise-lab-1-management', address: '10.77.0.21' },
-    { network: 'cellwise-lab-0-storage', address: '10.78.0.21' },
+    { network: 'cellwise-lab-1-management', address: '10.77.0.21', link: 'eth0' },
+    { network: 'cellwise-lab-0-storage', address: '10.78.0.21', link: 'storage' },
   ]);
 });
 

@@ -1,6 +1,7 @@
 import type { Case } from './case.ts';
 
-const row = (name: string, version: string, status = 'installed') => `${name} ${name} ${status} ${version}\n`;
+const row = (name: string, version: string, status = 'installed', want = 'install'): string =>
+  `${name} ${name} ${want} ok ${status} ${version}\n`;
 const well = { 'dpkg database': 'whole', 'service starts': 'free' };
 const source = 'Types: deb\nSuites: forky\nComponents: main\nURIs: http://m/debian\n';
 
@@ -9,7 +10,7 @@ export const packages: readonly Case[] = [
     type: 'package',
     is: 'not installed',
     params: { names: ['nova-api', 'nova-common'], preseed: ['a b select c'], units: ['nova-api.service'] },
-    answer: `${row('nova-common', '1')}\n\n\n`,
+    answer: `${row('nova-common', '1')}\n`,
     found: { ...well, 'nova-common': 'installed' },
     differs: ['nova-api'],
     runs: ['set -- nova-api\n', "held='\\'' nova-api '\\''", '--no-install-recommends', '--force-confold', 'apt-get update'],
@@ -20,7 +21,7 @@ export const packages: readonly Case[] = [
     type: 'package',
     is: 'the same, one name',
     params: { names: 'less' },
-    answer: `${row('less', '1')}\n\n\n`,
+    answer: `${row('less', '1')}\n`,
     found: { ...well, less: 'installed' },
     differs: null,
   },
@@ -28,7 +29,7 @@ export const packages: readonly Case[] = [
     type: 'package',
     is: 'removed, with its configuration left',
     params: { names: 'less' },
-    answer: `${row('less', '1', 'config-files')}\n\n\n`,
+    answer: `${row('less', '1', 'config-files')}\n`,
     found: well,
     differs: ['less'],
   },
@@ -36,7 +37,7 @@ export const packages: readonly Case[] = [
     type: 'package',
     is: 'another version',
     params: { names: 'nova-api', version: '3:31.0.0-6', hold: true },
-    answer: `${row('nova-api', '3:31.1.0-1')}\nnova-api\n\n\n`,
+    answer: `${row('nova-api', '3:31.1.0-1', 'installed', 'hold')}\n`,
     found: { ...well, 'nova-api': '3:31.1.0-1, held' },
     differs: ['nova-api'],
     runs: ['set -- nova-api=3:31.0.0-6\n', '--allow-downgrades', 'apt-mark hold -- nova-api'],
@@ -45,7 +46,7 @@ export const packages: readonly Case[] = [
     type: 'package',
     is: 'a version that begins as it should',
     params: { names: 'nova-api', version: '3:31.*' },
-    answer: `${row('nova-api', '3:31.1.0-1')}\n\n\n`,
+    answer: `${row('nova-api', '3:31.1.0-1')}\n`,
     found: { ...well, 'nova-api': '3:31.*' },
     differs: null,
   },
@@ -53,7 +54,7 @@ export const packages: readonly Case[] = [
     type: 'package',
     is: 'not held',
     params: { names: ['ceph', 'less'], hold: ['ceph'] },
-    answer: `${row('ceph', '1')}${row('less', '1')}\n\n\n`,
+    answer: `${row('ceph', '1')}${row('less', '1')}\n`,
     found: { ...well, ceph: 'installed', less: 'installed' },
     differs: ['ceph'],
     runs: ['apt-mark hold -- ceph'],
@@ -63,7 +64,7 @@ export const packages: readonly Case[] = [
     type: 'package',
     is: 'an interrupted dpkg',
     params: { names: 'less' },
-    answer: `${row('less', '1')}\n\nThe following packages are only half configured\n\n`,
+    answer: `${row('less', '1')}${row('vim', '2', 'half-configured')}\n`,
     found: { ...well, 'dpkg database': 'interrupted', less: 'installed' },
     differs: ['dpkg database'],
     runs: ['--configure -a'],
@@ -71,9 +72,17 @@ export const packages: readonly Case[] = [
   },
   {
     type: 'package',
+    is: 'a dpkg that was killed while it wrote its database',
+    params: { names: 'less' },
+    answer: `${row('less', '1')}\ninterrupted\n`,
+    found: { ...well, 'dpkg database': 'interrupted', less: 'installed' },
+    differs: ['dpkg database'],
+  },
+  {
+    type: 'package',
     is: 'a run that was cut off',
     params: { names: 'less' },
-    answer: `${row('less', '1')}\n\n\nours\n`,
+    answer: `${row('less', '1')}\nours\n`,
     found: { ...well, 'service starts': 'held back by a run that was cut off', less: 'installed' },
     differs: ['service starts'],
     leaves: ['apt-get'],
@@ -82,7 +91,7 @@ export const packages: readonly Case[] = [
     type: 'package',
     is: 'from another suite',
     params: { names: 'less', release: 'trixie-backports' },
-    answer: '\n\n\n',
+    answer: '\n',
     found: well,
     differs: ['less'],
     runs: ['set -- less/trixie-backports\n'],

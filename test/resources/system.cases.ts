@@ -3,24 +3,17 @@ import type { Case } from './case.ts';
 
 const unit = (load: string, file: string, active: string, mark = '') =>
   `LoadState=${load}\nActiveState=${active}\nUnitFileState=${file}\n\0${mark}\0`;
-const passwd = 'ops:x:1000:1000::/home/ops:/bin/sh\nops\nops adm\nlocked\nnone\nops 600\nssh-ed25519 AAAA me\n';
-const ops = {
-  uid: 1000,
-  group: 'ops',
-  home: '/home/ops',
-  shell: '/bin/sh',
-  sudo: false,
-  password: 'locked',
-  ssh_keys: ['ssh-ed25519 AAAA me'],
-  ssh_keys_access: 'ops 600',
-};
+/** What the probe of one user `ops` answers. */
+const passwd = (groups = '', files = '', access = ''): string =>
+  `ops:x:1000:1000::/home/ops:/bin/sh\0ops\n\0${access}\0${groups}\0${files}`;
+const ops = { uid: 1000, home: '/home/ops', shell: '/bin/sh' };
 
 export const system: readonly Case[] = [
   {
     type: 'sysctl',
     is: 'not set',
     params: { key: 'vm.swappiness', value: 1 },
-    answer: '\x0060\n\0',
+    answer: '\n/proc/sys/vm/swappiness\x0060\n',
     found: { file: null, live: '60' },
     differs: ['file', 'live'],
   },
@@ -28,7 +21,7 @@ export const system: readonly Case[] = [
     type: 'sysctl',
     is: 'the same',
     params: { key: 'a.b', value: '1 2' },
-    answer: 'a.b = 1 2\n\x001\t2\n\0',
+    answer: '\n/etc/sysctl.d/60-cellwise-a.b.conf\0a.b = 1 2\n/proc/sys/a/b\x001\t2\n',
     found: { file: '1 2', live: '1 2' },
     differs: null,
   },
@@ -36,7 +29,7 @@ export const system: readonly Case[] = [
     type: 'sysctl',
     is: 'set, not live',
     params: { key: 'a.b', value: '1' },
-    answer: 'a.b = 1\n\x002\n\0',
+    answer: '\n/etc/sysctl.d/60-cellwise-a.b.conf\0a.b = 1\n/proc/sys/a/b\x002\n',
     found: { file: '1', live: '2' },
     differs: ['live'],
     runs: ['live=/proc/sys/a/b', '>"$live"'],
@@ -45,7 +38,7 @@ export const system: readonly Case[] = [
     type: 'sysctl',
     is: 'in a container',
     params: { key: 'a.b', value: '1' },
-    answer: 'a.b = 1\n\0read-only\0',
+    answer: '/proc/sys/a/b\n\n/etc/sysctl.d/60-cellwise-a.b.conf\0a.b = 1\n/proc/sys/a/b\x002\n',
     found: { file: '1', live: '1' },
     differs: null,
   },
@@ -79,7 +72,7 @@ export const system: readonly Case[] = [
     type: 'user',
     is: 'absent',
     params: { name: 'ops', groups: ['adm'], shell: '/bin/sh' },
-    answer: { code: 2 },
+    answer: '\0',
     found: null,
     differs: ['shell', 'groups'],
     runs: ['set -- -s /bin/sh -G adm -m', 'useradd "$@" -- ops'],
@@ -88,16 +81,16 @@ export const system: readonly Case[] = [
     type: 'user',
     is: 'the same',
     params: { name: 'ops', uid: 1000, groups: ['adm'] },
-    answer: passwd,
-    found: { ...ops, groups: ['adm'] },
+    answer: passwd('ops\0adm\0\0root\0\0'),
+    found: { ...ops, group: 'ops', groups: ['adm'] },
     differs: null,
   },
   {
     type: 'user',
     is: 'not in a group',
     params: { name: 'ops', groups: ['adm', 'kvm'] },
-    answer: passwd,
-    found: { ...ops, groups: ['adm'] },
+    answer: passwd('ops\0adm\0\0root\0\0'),
+    found: { ...ops, group: 'ops', groups: ['adm'] },
     differs: ['groups'],
     runs: ['usermod -a -G adm,kvm -- ops'],
     leaves: ['useradd'],
@@ -106,8 +99,12 @@ export const system: readonly Case[] = [
     type: 'user',
     is: 'with a key of somebody else',
     params: { name: 'ops', ssh_keys: ['ssh-ed25519 BBBB you'] },
-    answer: passwd,
-    found: { ...ops, groups: [] },
+    answer: passwd(
+      '',
+      '/home/ops/.ssh/authorized_keys:# mine\n/home/ops/.ssh/authorized_keys:ssh-ed25519 AAAA me\n',
+      'ops 600 /home/ops/.ssh/authorized_keys\n',
+    ),
+    found: { ...ops, ssh_keys: ['ssh-ed25519 AAAA me'], ssh_keys_access: 'ops 600' },
     differs: ['ssh_keys'],
     runs: ["'ssh-ed25519 BBBB you' | runuser -u ops"],
   },
@@ -115,10 +112,22 @@ export const system: readonly Case[] = [
     type: 'user',
     is: 'without sudo',
     params: { name: 'ops', sudo: true },
-    answer: passwd,
-    found: { ...ops, groups: [] },
+    answer: passwd(),
+    found: { ...ops, sudo: false },
     differs: ['sudo'],
     runs: ['cellwise-ops', 'NOPASSWD'],
+  },
+  {
+    type: 'user',
+    is: 'all as it should be, and a file that tries to be more than it is',
+    params: { name: 'ops', group: 'ops', sudo: true, lock_password: true, ssh_keys: ['k'] },
+    answer: passwd(
+      'ops\0\0root\0\0',
+      '/etc/sudoers.d/cellwise-ops:ops ALL=(ALL:ALL) NOPASSWD: ALL\n/home/ops/.ssh/authorized_keys:k\n/home/ops/.ssh/authorized_keys:#\0/etc/sudoers\n',
+      'ops 600 /home/ops/.ssh/authorized_keys\n',
+    ),
+    found: { ...ops, group: 'ops', groups: [], sudo: true, password: 'locked', ssh_keys: ['k'], ssh_keys_access: 'ops 600' },
+    differs: null,
   },
   {
     type: 'user',

@@ -305,6 +305,18 @@ describe('roles that are broken', () => {
     if (hint !== undefined) expect(problems.map((problem) => problem.hint)).toContain(hint);
   });
 
+  it('roles of several directories need each other, and no two have one name', () => {
+    const [theirs, mine] = [writeRoles({ one: {}, two: {} }), writeRoles({ three: { needs: ['one'] }, two: {} })];
+    const { roles, problems } = readRoles(theirs, mine);
+    expect([...roles.keys()].toSorted()).toEqual(['one', 'three', 'two']);
+    expect(problems.map(({ code, place }) => [code, place!.file])).toEqual([['role-name', `${mine}/two/role.yaml`]]);
+  });
+
+  it('a directory that is not there is told of', () => {
+    const { problems } = readRoles('/nowhere/roles');
+    expect(problems).toEqual([{ code: 'file-unreadable', message: 'The roles in /nowhere/roles cannot be read: it is not there' }]);
+  });
+
   it.each<[string, string]>([
     ['a type that there is not', '{"properties": {"port": {"type": "strnig"}}}'],
     ['a list of params', '{"properties": []}'],
