@@ -5,6 +5,7 @@ import type { Inventory } from '../inventory/types.ts';
 import { readInventory } from '../inventory/read.ts';
 import { check } from '../plan/check.ts';
 import { expand } from '../plan/expand.ts';
+import { journeyOf, type Journey } from '../plan/journey.ts';
 import { checkParams } from '../plan/params.ts';
 import type { Plan } from '../plan/plan.ts';
 import { select } from '../plan/select.ts';
@@ -17,6 +18,8 @@ export interface Places {
   readonly directory: string;
   /** One journal a run. */
   readonly runs: string;
+  /** What an upgrade has written down, and the file that asks it to pause. */
+  readonly upgrade: { readonly ledger: string; readonly pause: string };
   readonly secrets: { readonly file: string; readonly identity: string };
 }
 
@@ -25,7 +28,12 @@ export function placesOf(inventoryFile: string): Places {
   const beside = dirname(inventoryFile);
   const directory = join(beside, '.cellwise', name);
   const identity = process.env['CELLWISE_IDENTITY'] ?? join(directory, 'identity');
-  return { directory, runs: join(directory, 'runs'), secrets: { file: join(beside, `${name}.secrets.age`), identity } };
+  return {
+    directory,
+    runs: join(directory, 'runs'),
+    upgrade: { ledger: join(directory, 'upgrade.jsonl'), pause: join(directory, 'upgrade.pause') },
+    secrets: { file: join(beside, `${name}.secrets.age`), identity },
+  };
 }
 
 /** The roles that come with Cellwise. */
@@ -51,6 +59,14 @@ export function planOf({ inventory, roles }: Cloud, secrets: SecretStore): Plan 
   const problems = check(plan);
   if (problems.length > 0) throw new Invalid(problems);
   return plan;
+}
+
+/** The way to the release that the inventory names; throws Invalid with all that is wrong with it. */
+export function journeyIn({ inventory, roles }: Cloud, secrets: Pick<SecretStore, 'get'>): Journey {
+  const journey = journeyOf(inventory, roles, secrets.get);
+  const problems = check(journey.plan);
+  if (problems.length > 0) throw new Invalid(problems);
+  return journey;
 }
 
 /** The part of a plan that `--only` means; undefined: all of it. */

@@ -27,6 +27,18 @@ export function openJournal(directory: string, run: string): Journal {
   };
 }
 
+/** The entries of the newest runs, at most so many of them. */
+export function readRuns(directory: string, most: number): Entry[] {
+  return runs(directory)
+    .slice(-most)
+    .flatMap((run) =>
+      readFileSync(join(directory, `${run}.jsonl`), 'utf8')
+        .split('\n')
+        .slice(0, -1)
+        .flatMap(entry),
+    );
+}
+
 /** The entries of the newest run, oldest entry first; undefined when nothing was run yet. A torn last line is left out. */
 export function readNewest(directory: string): { readonly run: string; readonly entries: readonly Entry[] } | undefined {
   const newest = runs(directory).at(-1);

@@ -160,17 +160,18 @@ class Upgrade {
     );
   }
 
-  /** A cell that has failed gets no new machines; the others go on where the operator said so. */
+  /** A cell that has failed gets no new machines, which go to others; these go on where the operator said so. */
   async #failCell(stage: Stage, error: unknown): Promise<void> {
     const failed = error instanceof Stop && !error.whole && ['failures', 'gate', 'hook', 'step'].includes(error.reason);
     if (!failed || stage.cell === undefined) throw error;
     await this.#leases.giveBack(this.#notQuarantined());
     this.#write({ type: 'cell-failed', cell: stage.cell, why: error.message });
-    await this.#quarantine(stage.cell);
+    // Where there is one cell only, new machines could go nowhere.
+    if (this.#journey.run.cells.length > 1) await this.#quarantine(stage.cell);
     if (this.#journey.run.otherCells === 'wait') throw error;
     this.#options.emit({
       type: 'note',
-      text: `The cell ${stage.cell} has failed and gets no new machines; going on with the others: ${error.message}`,
+      text: `The cell ${stage.cell} has failed; going on with the others: ${error.message}`,
     });
   }
 

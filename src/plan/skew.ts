@@ -90,6 +90,12 @@ export function reportedReleases(moves: readonly Move[]): string[] {
   return [...new Set(found)].toSorted((a, b) => a - b).map((index) => releases[index]!);
 }
 
+/** The release from which one usually comes to another: the farthest that may go there at once. */
+export function releaseBefore(release: string): string {
+  const index = releases.indexOf(release);
+  return releases[Math.max(0, index - (slurp(index) ? 2 : 1))] ?? release;
+}
+
 /** All rows that forbid bringing what hosts report to `release`, oldest rows first; empty: the way is open. */
 export function skewRefusals(moves: readonly Move[], release: string, clustered: boolean): Refusal[] {
   const target = releases.indexOf(release);
