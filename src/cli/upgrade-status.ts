@@ -31,7 +31,7 @@ export function statusLines(state: UpgradeState, facts: readonly Dated[], of: nu
   const seconds = (Date.parse(state.status === 'running' ? new Date(now).toISOString() : state.last) - Date.parse(state.begun)) / 1000;
   const cells = [...state.cellsFailed].map(([cell, why]) => `${cell} has failed: ${why}`);
   return [
-    `Upgrade ${state.from.length > 0 ? `from ${state.from.join(' and ')} ` : ''}to ${state.to}: ${state.status}, begun ${state.begun}, ${time(seconds)} ago`,
+    `Upgrade ${state.from.length > 0 ? `from ${state.from.join(' and ')} ` : ''}to ${state.to}: ${state.status} ${state.status === 'running' ? 'for' : 'after'} ${time(seconds)} (begun ${state.begun})`,
     ...(state.paused ? [`  why: ${state.paused.why}`] : []),
     `  ${state.done.size} of ${count(of, 'turn')} done${leftOf(state, facts, of)}`,
     ...(state.stage !== undefined && state.status !== 'finished'
