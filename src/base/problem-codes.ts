@@ -204,6 +204,14 @@ export const problemCodes = {
     title: 'A role knows no names for this operating system',
     explain: 'Packages and units are called differently on each family. The role names them below `os`, one entry a family.',
   },
+  'upgrade-open': {
+    title: 'An upgrade was begun and is not ended',
+    explain: 'There is one upgrade at a time. It is gone on with by `upgrade resume`, or left where it is by `upgrade abort`.',
+  },
+  'no-upgrade': {
+    title: 'There is no upgrade under way',
+    explain: '`cellwise upgrade status` tells what became of the last one; `cellwise upgrade run` begins one.',
+  },
   'upgrade-section': {
     title: 'Something has no place around an upgrade',
     explain:

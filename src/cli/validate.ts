@@ -1,13 +1,13 @@
 import { placeholders } from '../secrets/placeholders.ts';
 import { count } from '../report/words.ts';
-import { modelsOf, readCloud } from './cloud.ts';
+import { checkedModels, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import { say } from './output.ts';
 import type { Options } from './options.ts';
 
 export function validate(_args: readonly string[], options: Options): number {
   const cloud = readCloud(options.inventory);
-  const plan = modelsOf(cloud, placeholders());
+  const plan = checkedModels(cloud, placeholders());
   const roles = [...plan.nodes.values()].filter(({ kind }) => kind === 'ready').length;
   say(options, `${options.inventory} is valid: ${count(cloud.inventory.hosts.length, 'host')}, ${count(roles, 'role')}.`);
   return exits.done;

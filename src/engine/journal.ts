@@ -15,6 +15,9 @@ export interface Journal {
   close(): Promise<void>;
 }
 
+/** Of runs that leave nothing behind: those that only look, and rehearsals. */
+export const nowhere: Journal = { record: () => undefined, synced: () => Promise.resolve(), close: () => Promise.resolve() };
+
 const syncFile = promisify(fsync);
 
 /** Opens a journal of its own for a run: `DIRECTORY/RUN.jsonl`, one entry a line. */
@@ -40,6 +43,18 @@ export function openJournal(directory: string, run: string): Journal {
       closeSync(file);
     },
   };
+}
+
+/** The entries of the newest runs, at most so many of them. */
+export function readRuns(directory: string, most: number): Entry[] {
+  return runs(directory)
+    .slice(-most)
+    .flatMap((run) =>
+      readFileSync(join(directory, `${run}.jsonl`), 'utf8')
+        .split('\n')
+        .slice(0, -1)
+        .flatMap(entry),
+    );
 }
 
 /** The entries of the newest run, oldest entry first; undefined when nothing was run yet. A torn last line is left out. */

@@ -27,7 +27,7 @@ export interface RunOptions {
   readonly clock?: Clock;
 }
 
-const wallClock: Clock = { now: () => performance.now(), sleep: (milliseconds) => delay(milliseconds) };
+export const wallClock: Clock = { now: () => performance.now(), sleep: (milliseconds) => delay(milliseconds) };
 
 /** Thrown when somebody else works on a host. */
 export class Locked extends Error {

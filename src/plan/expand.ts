@@ -41,8 +41,9 @@ export function expandUpgrade(
   inventory: Inventory,
   roles: ReadonlyMap<string, Role>,
   secretOf: SecretOf,
+  modelsOnly = false,
 ): { readonly plan: Plan; readonly roles: readonly Surrounded[] } {
-  const { plan, order, graph } = build(inventory, roles, secretOf, 'upgrade');
+  const { plan, order, graph } = build(inventory, roles, secretOf, 'upgrade', modelsOnly);
   return { plan, roles: order.map((placement) => ({ role: placement.role, hosts: placement.hosts, around: graph.surround(placement) })) };
 }
 
@@ -315,7 +316,8 @@ class Build {
 
   /** Adds what a role does around an upgrade: in each section a chain of steps on each host that it is for. */
   surround(placement: Placement): Surrounded['around'] {
-    const { role, hosts } = placement;
+    const { role } = placement;
+    const hosts = this.#built(placement);
     const around = new Map<StepSection | CheckSection, Map<Host, readonly string[]>>();
     const put = (section: StepSection | CheckSection, host: Host, ids: readonly string[]): void => {
       if (ids.length > 0) around.set(section, (around.get(section) ?? new Map<Host, readonly string[]>()).set(host, ids));
