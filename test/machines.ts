@@ -32,11 +32,13 @@ export interface Machine {
   stop(): Promise<void>;
 }
 
-/** Starts a machine; about a second. `name` becomes its hostname. */
-export async function startMachine(options: { release?: string; name?: string } = {}): Promise<Machine> {
+/** Starts a machine; about a second. `name` becomes its hostname, `disks` are devices of the real machine by their names there. */
+export async function startMachine(
+  options: { release?: string; name?: string; disks?: Readonly<Record<string, string>> } = {},
+): Promise<Machine> {
   const name = options.name ?? `host-${randomBytes(3).toString('hex')}`;
   const [image, key] = await Promise.all([imageOf(options.release ?? 'trixie'), testKey()]);
-  const container = await new MachineContainer(image)
+  const container = await new MachineContainer(image, options.disks ?? {})
     .withHostname(name)
     .withLabels({ [runLabel]: testRun() })
     .start();
@@ -58,11 +60,12 @@ export async function startMachine(options: { release?: string; name?: string } 
 
 /** What testcontainers has no `with…` for is set on the request for the engine itself. */
 class MachineContainer extends GenericContainer {
-  constructor(image: string) {
+  constructor(image: string, disks: Readonly<Record<string, string>>) {
     super(image);
     // Not in testcontainers' types, but in the engine's interface.
     Object.assign(this.hostConfig, { CgroupnsMode: 'private' });
-    this.hostConfig.Devices = devices().map((path) => ({ PathOnHost: path, PathInContainer: path, CgroupPermissions: 'rwm' }));
+    const given = [...devices().map((path) => [path, path] as const), ...Object.entries(disks)];
+    this.hostConfig.Devices = given.map(([name, path]) => ({ PathOnHost: path, PathInContainer: name, CgroupPermissions: 'rwm' }));
     this.withAddedCapabilities(...capabilities)
       .withSecurityOpt(...securityOptions)
       .withTmpFs({ ...tmpfs })

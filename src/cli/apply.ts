@@ -5,6 +5,7 @@ import { openJournal, type Journal } from '../engine/journal.ts';
 import { readPlan, refuseStale } from '../engine/plan-file.ts';
 import * as engine from '../engine/run.ts';
 import { partOf } from './cloud.ts';
+import { tellDropped } from './dropped.ts';
 import { exitOf } from './exit.ts';
 import type { Options } from './options.ts';
 import { masked, inSession, type Session } from './session.ts';
@@ -22,6 +23,7 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
   const saved = planFile === undefined ? undefined : readPlan(planFile, whole.plan);
   const session = saved ? asSaved(whole, saved.only ?? undefined, options.only) : whole;
   const journal = lateJournal(session);
+  tellDropped(session);
   try {
     const summary = await engine.apply({
       ...session,
@@ -64,6 +66,7 @@ function lateJournal(session: Session): Journal & { begin(text: string): void } 
     begin(text) {
       journal = openJournal(session.places.runs, session.run);
       record({ type: 'note', text });
+      record({ type: 'inventory', hosts: session.cloud.inventory.hosts.map(({ name }) => name) });
     },
     record,
     close: () => journal?.close(),

@@ -43,6 +43,8 @@ class Mending {
   /** Nodes on ground that this run has changed: what the survey said of them is no longer sure. */
   readonly #moved = new Set<string>();
   readonly #seconds = new Map<string, number>();
+  /** Roles with a step that failed: on other hosts they may never become well. */
+  readonly #broken = new Set<string>();
   /** By role: whose services restart one host after the other. */
   readonly #turns = new Map<string, PQueue>();
   readonly #everywhere = new PQueue({ concurrency: limits.all });
@@ -144,11 +146,12 @@ class Mending {
       this.#skip(step);
       return 'failed';
     }
-    const gate = { ...health, checks };
-    const closed = await this.#await(shell, gate);
+    const closed = await this.#await(shell, { ...health, checks });
     if (closed !== undefined) return this.#fail(step, { why: `it must not be restarted now: ${closed}` }, undefined, at);
+    // What was ill before may need a later step of its role to be well.
+    const waits = (await examine(shell, health, this.#work.apis)) === undefined;
     const outcome = await this.#change(shell, step, change, at);
-    if (outcome === 'failed') return outcome;
+    if (outcome === 'failed' || !waits) return outcome;
     const ill = await this.#await(shell, health);
     return ill === undefined ? 'done' : this.#fail(step, { why: `restarted, and not healthy since: ${ill}` }, undefined, at);
   }
@@ -237,7 +240,8 @@ class Mending {
     const within = Math.max(0, ...health.checks.map((each) => each.within));
     for (let pause = 250; ; pause = Math.min(pause * 1.5, 3000)) {
       const why = await examine(shell, health, this.#work.apis);
-      const last = secondsSince(at) + pause / 1000 > within || this.#work.drain.aborted;
+      const patient = this.#broken.has(health.role) ? Math.min(within, 60) : within;
+      const last = secondsSince(at) + pause / 1000 > patient || this.#work.drain.aborted;
       if (why === undefined || last) return why;
       await delay(pause);
     }
@@ -251,6 +255,7 @@ class Mending {
 
   #fail(step: Step, left: Left, output: Output | undefined, at: number): 'failed' {
     this.#work.count.failed += 1;
+    this.#broken.add(step.role);
     const lines = output === undefined ? {} : { output: tail(output) };
     this.#record({ type: 'step-failed', ...named(step), message: whyNot(left, output), ...lines, seconds: secondsSince(at) });
     return 'failed';
