@@ -69,12 +69,6 @@ function laws(): readonly Law[] {
       then: 'systemctl enable -q --now ceph-mon@law && timeout 60 ceph mon stat',
     },
     {
-      type: 'ceph-quorum',
-      params: { monitors: [{ name: 'law' }] },
-      first: 'as it should be',
-      tamper: 'ceph mon add gone 192.0.2.1 2>/dev/null & sleep 1; kill $! 2>/dev/null; true',
-    },
-    {
       type: 'ceph-auth',
       params: { entity: 'mgr.law', key, caps: { mon: 'allow profile mgr', osd: 'allow *', mds: 'allow *' } },
       then: `install -d -o ceph -g ceph /var/lib/ceph/mgr/ceph-law && ceph auth get mgr.law -o /var/lib/ceph/mgr/ceph-law/keyring &&
@@ -137,6 +131,8 @@ chown ceph:ceph /var/lib/ceph/mgr/ceph-law/keyring && systemctl enable -q --now 
 test('apply twice, the second run does nothing; what is changed by hand is mended, and nothing else', { timeout: 400_000 }, async () => {
   for (const law of laws()) await obey(law, run, send).catch((error: unknown) => expect.fail(`${law.type}: ${String(error)}`));
   await byHand('test ! -e /tmp/executed');
+  const { type, params } = resource('ceph-quorum', { monitors: [{ name: 'law' }] });
+  expect(await difference(type, params, run, send)).toBeNull();
 });
 
 test('a disk that holds anything is refused and stays as it is', async () => {
