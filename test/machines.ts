@@ -33,11 +33,16 @@ export interface Machine {
   stop(): Promise<void>;
 }
 
-/** Starts a machine; about a second. `name` becomes its hostname; `image` is one that was made of a machine. */
-export async function startMachine(options: { release?: string; name?: string; image?: string } = {}): Promise<Machine> {
+/**
+ * Starts a machine; about a second. `name` becomes its hostname; `image` is one that was made of a machine; `disks` are
+ * devices of the real machine by their names there.
+ */
+export async function startMachine(
+  options: { release?: string; name?: string; image?: string; disks?: Readonly<Record<string, string>> } = {},
+): Promise<Machine> {
   const name = options.name ?? `host-${randomBytes(3).toString('hex')}`;
   const [image, cache, key] = await Promise.all([options.image ?? imageOf(options.release ?? 'trixie'), packageCache(), testKey()]);
-  const container = await new MachineContainer(image)
+  const container = await new MachineContainer(image, options.disks ?? {})
     .withHostname(name)
     .withLabels({ [runLabel]: testRun() })
     .start();
@@ -79,11 +84,12 @@ export async function imageAfter(name: string, script: string): Promise<string> 
 
 /** What testcontainers has no `with…` for is set on the request for the engine itself. */
 class MachineContainer extends GenericContainer {
-  constructor(image: string) {
+  constructor(image: string, disks: Readonly<Record<string, string>>) {
     super(image);
     // Not in testcontainers' types, but in the engine's interface.
     Object.assign(this.hostConfig, { CgroupnsMode: 'private' });
-    this.hostConfig.Devices = devices().map((path) => ({ PathOnHost: path, PathInContainer: path, CgroupPermissions: 'rwm' }));
+    const given = [...devices().map((path) => [path, path] as const), ...Object.entries(disks)];
+    this.hostConfig.Devices = given.map(([name, path]) => ({ PathOnHost: path, PathInContainer: name, CgroupPermissions: 'rwm' }));
     this.withAddedCapabilities(...capabilities)
       .withSecurityOpt(...securityOptions)
       .withTmpFs({ ...tmpfs })

@@ -67,6 +67,8 @@ export type Event =
       readonly steps: number;
     }
   | { readonly type: 'note'; readonly text: string; readonly host?: string }
+  /** The hosts that the inventory had when a run began. */
+  | { readonly type: 'inventory'; readonly hosts: readonly string[] }
   | { readonly type: 'host-up'; readonly host: string; readonly seconds: number }
   | { readonly type: 'host-down'; readonly host: string; readonly reason: string; readonly message: string; readonly hint?: string }
   | { readonly type: 'host-surveyed'; readonly host: string; readonly steps: number; readonly differing: number; readonly unknown: number }

@@ -5,6 +5,7 @@ import { readPlan, refuseOther, refuseStale } from '../engine/plan-file.ts';
 import * as engine from '../engine/run.ts';
 import { ask } from './ask.ts';
 import { partOf } from './cloud.ts';
+import { tellDropped } from './dropped.ts';
 import { exitOf } from './exit.ts';
 import type { Options } from './options.ts';
 import { masked, inSession, type Session } from './session.ts';
@@ -23,6 +24,7 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
   if (saved && planFile !== undefined) refuseOther(planFile, saved, whole.plan, undefined);
   const session = saved ? asSaved(whole, saved.only ?? undefined, options.only) : whole;
   const journal = lateJournal(session);
+  tellDropped(session);
   try {
     const summary = await engine.apply({
       ...session,
@@ -66,6 +68,7 @@ export function lateJournal(session: Session): Journal & { begin(text: string): 
     begin(text) {
       journal = openJournal(session.places.runs, session.run);
       record({ type: 'note', text });
+      record({ type: 'inventory', hosts: session.cloud.inventory.hosts.map(({ name }) => name) });
     },
     record,
     synced: () => journal?.synced() ?? Promise.resolve(),

@@ -1,5 +1,6 @@
 import { savePlan } from '../engine/plan-file.ts';
 import * as engine from '../engine/run.ts';
+import { tellDropped } from './dropped.ts';
 import { exitOf, exits } from './exit.ts';
 import type { Options } from './options.ts';
 import { say } from './output.ts';
@@ -7,6 +8,7 @@ import { inSession } from './session.ts';
 
 export async function plan(_args: readonly string[], options: Options): Promise<number> {
   return inSession(options, 'plan', async (session) => {
+    tellDropped(session);
     const { told, summary } = await engine.plan(session);
     session.emit(summary);
     await session.output.end();

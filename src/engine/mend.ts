@@ -57,6 +57,8 @@ class Mending {
   readonly #done = new Set<string>();
   /** Steps that are done before they are visited: they were changed in one exchange with a step that they wait for. */
   readonly #carried = new Set<string>();
+  /** Roles with a step that failed: on other hosts they may never become well. */
+  readonly #broken = new Set<string>();
   /** By role: whose services restart one host after the other. */
   readonly #turns = new Map<string, PQueue>();
   readonly #everywhere = new PQueue({ concurrency: limits.all });
@@ -256,11 +258,12 @@ class Mending {
       this.#skip(step);
       return 'failed';
     }
-    const gate = { ...health, checks };
-    const closed = await this.#await(shell, gate);
+    const closed = await this.#await(shell, { ...health, checks });
     if (closed !== undefined) return this.#fail(step, { why: `it must not be restarted now: ${closed}` }, undefined, at);
+    // What was ill before may need a later step of its role to be well.
+    const waits = (await examine(shell, health, this.#work.apis)) === undefined;
     const outcome = await this.#change(shell, step, change, at);
-    if (outcome === 'failed') return outcome;
+    if (outcome === 'failed' || !waits) return outcome;
     const ill = await this.#await(shell, health);
     return ill === undefined ? 'done' : this.#fail(step, { why: `restarted, and not healthy since: ${ill}` }, undefined, at);
   }
@@ -357,7 +360,8 @@ class Mending {
       // Hosts of a fleet that wait for the same list share it for a moment.
       this.#work.apis.refresh(1000);
       const why = await examine(shell, health, this.#work.apis);
-      const last = this.#work.since(at) + pause / 1000 > within || this.#work.drain.aborted;
+      const patient = this.#broken.has(health.role) ? Math.min(within, 60) : within;
+      const last = this.#work.since(at) + pause / 1000 > patient || this.#work.drain.aborted;
       if (why === undefined || last) return why;
       await this.#work.clock.sleep(pause);
     }
@@ -371,6 +375,7 @@ class Mending {
 
   async #fail(step: Step, left: Left, output: Output | undefined, at: number): Promise<'failed'> {
     this.#work.count.failed += 1;
+    this.#broken.add(step.role);
     const lines = output === undefined ? {} : { output: tail(output) };
     await this.#record({ type: 'step-failed', ...named(step), message: whyNot(left, output), ...lines, seconds: this.#work.since(at) });
     return 'failed';

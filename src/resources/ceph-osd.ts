@@ -56,7 +56,10 @@ ${{ script: cluster.script }}`.script,
     const running = new Set(rows.flatMap(([what, id]) => (what === 'unit' ? [Number(id)] : [])));
     const disks = rows.filter(([what]) => what === 'disk');
     return Object.fromEntries(
-      disks.map(([, disk = '', kind = '', label]) => [disk, condition(labelOf(label), kind, p.fsid, running, answers)]),
+      disks.map(([, disk = '', kind = '', label]) => [
+        disk,
+        condition(labelOf(label), kind, p.fsid, uuid5(p.fsid, `${p.host}${disk}`), running, answers),
+      ]),
     );
   },
   refuse: (_p, change) => {
@@ -75,7 +78,7 @@ ${{ script: cluster.script }}`.script,
 const drained = 'cellwise/drained/';
 
 /** What may be made an OSD, or run again. All else is for people to judge. */
-const mendable = /^(is empty|has a label and nothing else|was osd\.\d+, drained|osd\.\d+ )/;
+const mendable = /^(is empty|was begun and not finished|was osd\.\d+, drained|osd\.\d+ )/;
 
 interface Label {
   readonly ceph_fsid?: string;
@@ -93,6 +96,7 @@ function condition(
   label: Label | undefined,
   kind: string,
   fsid: string,
+  own: string,
   running: ReadonlySet<number>,
   [dump, marks]: readonly CephAnswer[],
 ): string {
@@ -100,7 +104,8 @@ function condition(
   if (!label)
     return kind.trim() === '' ? 'is empty' : `holds something already (${kind.trim()}): wipe it by hand if nothing of it is needed`;
   if (label.ceph_fsid !== undefined && label.ceph_fsid !== fsid) return `belongs to another Ceph cluster (${label.ceph_fsid})`;
-  if (label.ready !== 'ready' || label.whoami === undefined) return 'has a label and nothing else';
+  if (label.ready !== 'ready' || label.whoami === undefined)
+    return label.osd_uuid === own ? 'was begun and not finished' : 'holds an OSD that was never finished: wipe it by hand';
   const { osds } = JSON.parse(dump!.out) as { osds: { osd: number; uuid: string; in: number }[] };
   const osd = osds.find(({ uuid }) => uuid === label.osd_uuid);
   if (!osd) {
@@ -119,6 +124,9 @@ function makeOne(p: { readonly fsid: string; readonly host: string }, disk: stri
 systemctl enable -q "ceph-osd@$id"
 systemctl reset-failed "ceph-osd@$id" 2>/dev/null || :
 systemctl start "ceph-osd@$id"`;
+  const keyring = sh`
+printf '[osd.%s]\\n\\tkey = %s\\n' "$id" "$key" >"$directory/keyring"
+chown ceph:ceph "$directory/keyring"`;
   const own = sh`
 directory=${directory}$id
 install -d -o ceph -g ceph -m 0750 "$directory"
@@ -126,13 +134,14 @@ chown ceph:ceph ${disk}
 ln -sfn ${disk} "$directory/block"
 chown -h ceph:ceph "$directory/block"`;
   if (id !== undefined) {
-    // The directory is made of what the disk's label says: it may be a new machine's.
+    // The directory is made of what the disk's label says, as on a new machine; its key the cluster knows.
     return sh`
 id=${id}
 systemctl is-active -q "ceph-osd@$id" || {
+key=$(ceph auth print-key "osd.$id")
 ${own}
 ceph-bluestore-tool prime-osd-dir --path "$directory" --no-mon-config --dev ${disk} >/dev/null
-chown -R ceph:ceph "$directory"
+chown -R ceph:ceph "$directory"${keyring}
 ${start}
 }
 ceph osd in "$id" 2>/dev/null`;
@@ -140,7 +149,7 @@ ceph osd in "$id" 2>/dev/null`;
   const uuid = uuid5(p.fsid, `${p.host}${disk}`);
   // Told the same id and key again, the cluster gives the same number.
   return sh`
-${is.startsWith('was ') ? sh`dd if=/dev/zero of=${disk} bs=1M count=100 conv=fsync status=none` : sh`:`}
+${is.endsWith(', drained') ? sh`dd if=/dev/zero of=${disk} bs=1M count=100 conv=fsync status=none\nceph config-key rm ${drained + uuid} 2>/dev/null` : sh`:`}
 id=$(ceph osd dump -f json | python3 -c 'import json, sys
 print(*[o["osd"] for o in json.load(sys.stdin)["osds"] if o["uuid"] == sys.argv[1]])' ${uuid})
 if [ -n "$id" ]; then
@@ -149,9 +158,7 @@ else
   key=$(ceph-authtool --gen-print-key)
   id=$(printf '{"cephx_secret": "%s"}' "$key" | ceph osd new ${uuid} -i -)
 fi
-rm -rf -- ${directory}"$id"${own}
-printf '[osd.%s]\\n\\tkey = %s\\n' "$id" "$key" >"$directory/keyring"
-chown ceph:ceph "$directory/keyring"
+rm -rf -- ${directory}"$id"${own}${keyring}
 ceph-osd -i "$id" --mkfs --osd-uuid ${uuid} --setuser ceph --setgroup ceph >/dev/null
 ${start}`;
 }

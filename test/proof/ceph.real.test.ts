@@ -1,0 +1,186 @@
+import { readFileSync } from 'node:fs';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { Event } from '../../src/base/event.ts';
+import { docker } from '../../src/lab/docker.ts';
+import { TestCloud } from '../cli/test-cloud.ts';
+
+// A cluster's life on machines, each test on what those before it left, while a client writes and reads all the time.
+// Takes a quarter of an hour and more, most of it downloads: `npm run test:ceph`.
+const cloud = new TestCloud('ceph', '10.102.0');
+const three = 'sto[1-3]: { address: 10.102.0.31, kind: storage, disks: [{ device: /dev/sdb, size: 4G }] }';
+const fourth = 'sto4: { address: 10.102.0.34, kind: storage, disks: [{ device: /dev/sdb, size: 4G }] }';
+const part = ['--only', 'kind:storage,role:ceph-client'];
+const minutes = 60_000;
+
+/** The lab's inventory with these storage hosts and nobody to compute. */
+function hosts(lines: readonly string[], threadCache = 16777216): void {
+  cloud.write((text) =>
+    text
+      .replace(/ {2}cmp.*\n/, '')
+      .replace(/ {2}sto.*\n/, lines.map((line) => `  ${line}\n`).join(''))
+      .replace(/thread_cache: \d+/, `thread_cache: ${threadCache}`),
+  );
+}
+
+beforeAll(() => {
+  hosts([three]);
+  return cloud.up();
+}, 3 * minutes);
+afterAll(() => cloud.down(), 3 * minutes);
+
+describe('from nothing', () => {
+  it('one apply makes a cluster that is well; the second changes nothing', { timeout: 20 * minutes }, async () => {
+    const { code, err, summary } = await cloud.apply(...part);
+    expect({ code, failed: summary.failed }, err).toEqual({ code: 0, failed: 0 });
+    expect(await cloud.apply(...part)).toMatchObject({ code: 0, changed: [] });
+    expect((await cloud.cellwise('verify', ...part)).code).toBe(0);
+    expect(await ceph('health')).not.toContain('HEALTH_ERR');
+    // The manager's modules were loaded: see own_bcrypt in the role ceph-mgr.
+    expect(await ceph('health detail')).not.toContain('MGR_MODULE');
+  });
+
+  it('no key is in a list of processes, in the journal or in what is told', async () => {
+    const key = await ceph('auth print-key client.admin');
+    const told = await cloud.cellwise('plan', '--json', ...part);
+    expect(told.out + told.err).not.toContain(key);
+    expect(await cloud.on('sto1', 'cat /proc/[0-9]*/cmdline | tr "\\0" " "')).not.toContain(key);
+  });
+
+  it('a client begins to write and read', async () => {
+    await ceph('osd pool create proof 16 16 replicated --autoscale-mode=off');
+    await ceph('osd pool application enable proof rbd');
+    const keyring = await ceph("auth get-or-create client.proof mon 'allow r' osd 'allow rw pool=proof'");
+    await give('/etc/ceph/ceph.client.proof.keyring', `${keyring}\n`);
+    await give('/root/proof.py', readFileSync('test/proof/ceph-client.py', 'utf8'));
+    await cloud.on('ctl1', 'systemd-run -q --unit proof python3 /root/proof.py');
+    await expect.poll(() => counts().then(({ ok }) => ok), { timeout: minutes }).toBeGreaterThan(50);
+  });
+});
+
+describe('day two, with nobody noticing', () => {
+  it('a fourth node joins, and apply waits until all data is in place', { timeout: 20 * minutes }, async () => {
+    hosts([three, fourth]);
+    await cloud.up();
+    expect(await cloud.apply(...part)).toMatchObject({ code: 0, summary: { failed: 0 } });
+    expect(await ceph('osd stat')).toMatch(/^4 osds: 4 up .*4 in/);
+    await isClean();
+    await unharmed();
+  });
+
+  it('a changed setting restarts all daemons, one host after the other', { timeout: 20 * minutes }, async () => {
+    hosts([three, fourth], 16777217);
+    const { code, events } = await cloud.apply(...part);
+    expect(code).toBe(0);
+    for (const role of ['ceph-mon', 'ceph-mgr', 'ceph-osd', 'ceph-rgw']) {
+      const restarts = events.filter((event) => isService(event, role)).map((event) => `${event.host} ${event.type}`);
+      expect(restarts.length).toBe(role === 'ceph-osd' ? 8 : 6);
+      restarts.forEach((restart, i) => {
+        if (i % 2 === 1) expect([restarts[i - 1], restart]).toEqual([`${restart.split(' ')[0]!} step-start`, restart]);
+      });
+    }
+    await isClean();
+    await unharmed();
+  });
+
+  it('two nodes cannot leave: the plan is refused with the figure, and nothing is touched', { timeout: 5 * minutes }, async () => {
+    hosts([three.replace('[1-3]', '[1-2]'), gone('sto3', 33), gone('sto4', 34)], 16777217);
+    const { code, err, changed } = await cloud.apply(...part);
+    expect(code).toBe(3);
+    expect(err).toMatch(/keeps 3 copies on as many hosts, and 2 would be left/);
+    expect(changed).toEqual([]);
+    expect(await ceph('osd stat')).toMatch(/4 in/);
+  });
+
+  it('one can: its data is told, and a deployer that is killed meanwhile is no loss', { timeout: 20 * minutes }, async () => {
+    hosts([three, gone('sto4', 34)], 16777217);
+    const plan = await cloud.cellwise('plan', '--json', ...part);
+    const drain = plan.events.find((event) => event.type === 'step-planned' && event.stepType === 'ceph-drain');
+    expect(drain).toMatchObject({ change: { irreversible: true, differences: [{ key: 'sto4', after: 'gone' }] } });
+    expect(JSON.stringify(drain)).toMatch(/osd\.\d+, [\d.]+ MiB/);
+    const deployer = cloud.start('apply', '--yes', ...part);
+    await expect.poll(() => ceph('osd stat'), { timeout: 2 * minutes, interval: 250 }).toMatch(/3 in/);
+    deployer.kill('SIGKILL');
+    expect(await cloud.apply(...part)).toMatchObject({ code: 0, summary: { failed: 0 } });
+    expect(await ceph('osd tree')).not.toContain('sto4');
+    expect(await cloud.apply(...part)).toMatchObject({ code: 0, changed: [] });
+    await unharmed();
+  });
+
+  it('a node is killed and comes back', { timeout: 10 * minutes }, async () => {
+    await docker(['kill', cloud.container('sto2')]);
+    await expect.poll(() => ceph('osd stat'), { timeout: 2 * minutes }).toMatch(/2 up/);
+    await delay(10_000);
+    await cloud.up();
+    await expect.poll(() => cloud.cellwise('verify', ...part).then(({ code }) => code), { timeout: 5 * minutes, interval: 3000 }).toBe(0);
+    expect(await cloud.apply(...part)).toMatchObject({ code: 0, changed: [] });
+    await unharmed();
+  });
+
+  it('an empty machine with the old disk is made whole', { timeout: 20 * minutes }, async () => {
+    const before = await ceph('osd dump -f json');
+    await docker(['rm', '--force', cloud.container('sto3')]);
+    await cloud.up();
+    const { code, changed } = await cloud.apply(...part);
+    expect(code).toBe(0);
+    expect(changed).toContain('sto3/ceph-osd/ceph-osd /dev/sdb');
+    const uuids = (dump: string) => (JSON.parse(dump) as { osds: { uuid: string }[] }).osds.map(({ uuid }) => uuid);
+    expect(uuids(await ceph('osd dump -f json'))).toEqual(uuids(before));
+    await isClean();
+    await unharmed();
+  });
+
+  it('a host that only vanishes from the file is left alone, and that is said', { timeout: 5 * minutes }, async () => {
+    hosts([three], 16777217);
+    const plan = await cloud.cellwise('plan', '--json', '--detailed-exitcode', '--only', 'role:ceph-osd');
+    const notes = plan.events.flatMap((event) => (event.type === 'note' && event.host === 'sto4' ? [event.text] : []));
+    expect(notes).toEqual([expect.stringContaining('no longer in the inventory, and left as it is')]);
+  });
+
+  it('the client has seen no error and read nothing wrong', { timeout: 5 * minutes }, async () => {
+    await cloud.on('ctl1', 'systemctl stop proof');
+    const all = await unharmed();
+    process.stderr.write(`the client: ${JSON.stringify(all)}\n`);
+    expect(all.ok).toBeGreaterThan(1000);
+  });
+});
+
+function gone(name: string, last: number): string {
+  return fourth.replace('sto4', name).replace('.34', `.${last}`).replace(' }] }', ' }], state: absent }');
+}
+
+function isService(event: Event, role: string): event is Extract<Event, { type: 'step-start' | 'step-changed' }> {
+  return (event.type === 'step-start' || event.type === 'step-changed') && event.stepType === 'service' && event.role === role;
+}
+
+function ceph(words: string): Promise<string> {
+  return cloud.on('sto1', `timeout 60 ceph ${words} 2>/dev/null`);
+}
+
+async function isClean(): Promise<void> {
+  expect(await ceph('pg stat')).toMatch(/^(\d+) pgs: \1 active\+clean/);
+}
+
+interface Counts {
+  readonly ok: number;
+  readonly errors: number;
+  readonly wrong: number;
+  readonly slowest: number;
+}
+
+async function counts(): Promise<Counts> {
+  return JSON.parse(await cloud.on('ctl1', 'cat /root/proof.json || echo "{}"')) as Counts;
+}
+
+/** The client goes on, and nothing has gone wrong for it so far. */
+async function unharmed(): Promise<Counts> {
+  await delay(1500);
+  const now = await counts();
+  expect(now).toMatchObject({ errors: 0, wrong: 0 });
+  return now;
+}
+
+async function give(path: string, content: string): Promise<void> {
+  const encoded = Buffer.from(content).toString('base64');
+  await cloud.on('ctl1', `umask 077; printf %s ${encoded} | base64 -d >${path}`);
+}
