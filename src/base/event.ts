@@ -21,6 +21,8 @@ export interface ShownChange {
   readonly reasons?: readonly string[];
   /** Cannot be taken back. */
   readonly irreversible?: boolean;
+  /** Why this change will not be made. */
+  readonly refused?: string;
 }
 
 export interface Summary {

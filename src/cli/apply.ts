@@ -39,7 +39,7 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
     session.emit(summary);
     return exitOf(summary, session.drain);
   } finally {
-    journal.close();
+    await journal.close();
   }
 }
 
@@ -68,6 +68,7 @@ export function lateJournal(session: Session): Journal & { begin(text: string): 
       record({ type: 'note', text });
     },
     record,
-    close: () => journal?.close(),
+    synced: () => journal?.synced() ?? Promise.resolve(),
+    close: () => journal?.close() ?? Promise.resolve(),
   };
 }

@@ -4,9 +4,9 @@ import { Invalid } from '../base/problem.ts';
 import type { Inventory } from '../inventory/types.ts';
 import { readInventory } from '../inventory/read.ts';
 import { check } from '../plan/check.ts';
-import { expand } from '../plan/expand.ts';
+import { expand, expandModels, expandUpgrade } from '../plan/expand.ts';
 import { journeyOf, type Journey } from '../plan/journey.ts';
-import { checkParams } from '../plan/params.ts';
+import { checkParams, checkServices } from '../plan/params.ts';
 import type { Plan } from '../plan/plan.ts';
 import { select } from '../plan/select.ts';
 import { readRoles, type Role } from '../roles/role.ts';
@@ -48,14 +48,23 @@ export interface Cloud {
 export function readCloud(file: string): Cloud {
   const { inventory, problems } = readInventory(file);
   const { roles, problems: roleProblems } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
-  const all = [...problems, ...roleProblems, ...(inventory ? checkParams(inventory, roles) : [])];
+  const all = [...problems, ...roleProblems, ...(inventory ? [...checkServices(inventory, roles), ...checkParams(inventory, roles)] : [])];
   if (!inventory || all.length > 0) throw new Invalid(all);
   return { inventory, roles };
 }
 
 /** Expands and checks a cloud; throws Invalid with all that is wrong. */
 export function planOf({ inventory, roles }: Cloud, secrets: SecretStore): Plan {
-  const plan = expand(inventory, roles, secrets.get);
+  return checked(expand(inventory, roles, secrets.get));
+}
+
+/** The same with no more hosts than are needed to tell what is wrong, be it with an apply or with an upgrade. */
+export function checkedModels({ inventory, roles }: Cloud, secrets: SecretStore): Plan {
+  checked(expandUpgrade(inventory, roles, secrets.get, true).plan);
+  return checked(expandModels(inventory, roles, secrets.get));
+}
+
+function checked(plan: Plan): Plan {
   const problems = check(plan);
   if (problems.length > 0) throw new Invalid(problems);
   return plan;
@@ -64,8 +73,7 @@ export function planOf({ inventory, roles }: Cloud, secrets: SecretStore): Plan 
 /** The way to the release that the inventory names; throws Invalid with all that is wrong with it. */
 export function journeyIn({ inventory, roles }: Cloud, secrets: Pick<SecretStore, 'get'>): Journey {
   const journey = journeyOf(inventory, roles, secrets.get);
-  const problems = check(journey.plan);
-  if (problems.length > 0) throw new Invalid(problems);
+  checked(journey.plan);
   return journey;
 }
 

@@ -1,5 +1,5 @@
 import { Invalid, nearest } from '../base/problem.ts';
-import { readRuns } from '../engine/journal.ts';
+import { nowhere, readRuns } from '../engine/journal.ts';
 import { stateOf, type Dated } from '../engine/ledger.ts';
 import { durations } from '../engine/preview.ts';
 import { progressOf } from '../engine/progress.ts';
@@ -53,7 +53,7 @@ export async function rehearse(options: Options): Promise<number> {
         facts.push({ at: new Date(fleet.clock.now()).toISOString(), ...fact });
       },
     },
-    journal: { record: () => undefined, close: () => undefined },
+    journal: nowhere,
     drain: new AbortController().signal,
     emit: tell,
     accept: ({ step }) => note(`would ask: ${step} cannot be taken back`),

@@ -5,7 +5,7 @@ import type { Output } from '../base/command.ts';
 import { Invalid } from '../base/problem.ts';
 import { canonical } from '../base/state.ts';
 import type { Clock } from '../base/clock.ts';
-import { readRuns } from '../engine/journal.ts';
+import { nowhere, readRuns } from '../engine/journal.ts';
 import { openLedger, stateOf, type UpgradeState } from '../engine/ledger.ts';
 import { readPlan, refuseOther, refuseStale, savePlan } from '../engine/plan-file.ts';
 import { preflight, type Preflight } from '../engine/preflight.ts';
@@ -67,7 +67,6 @@ async function look(session: Session, journey: Journey): Promise<Preflight> {
   return looked;
 }
 
-const nowhere = { record: () => undefined, close: () => undefined };
 
 async function run(session: Session, action: 'run' | 'resume', planFile: string | undefined, options: Options): Promise<number> {
   const journey = journeyIn(session.cloud, session.secrets);
@@ -99,7 +98,7 @@ async function walk(session: Session, journey: Journey, action: string, from: re
     tellStatus(options);
     return verdict.cause === 'interrupted' ? exits.interrupted : exits.failed;
   } finally {
-    journal.close();
+    await journal.close();
   }
 }
 

@@ -1,5 +1,6 @@
 /**
- * A directed acyclic graph of opaque ids. `after(a, b, why)` says that `a` waits for `b`. Built for fleets: adding is
+ * A directed acyclic graph of opaque ids. `after(a, b, why)` says that `a` waits for `b`; `behind(a, b, why)` that it does,
+ * and goes on however `b` ends. Built for fleets: adding is
  * O(1), ordering and walking O(nodes + edges), without recursion.
  */
 export class Graph {
@@ -18,6 +19,18 @@ export class Graph {
       needed.neededBy.push(id);
     }
     return this;
+  }
+
+  /** `id` waits until `other` has come to its end, good or bad, and does not need it otherwise. */
+  behind(id: string, other: string, why: string): this {
+    if (this.#ensure(id).needs.has(other)) return this;
+    (this.#get(id).loose ??= new Set()).add(other);
+    return this.after(id, other, why);
+  }
+
+  /** Whether `id` only comes behind `other` and does not need it. */
+  isLoose(id: string, other: string): boolean {
+    return this.#get(id).loose?.has(other) ?? false;
   }
 
   has(id: string): boolean {
@@ -57,10 +70,10 @@ export class Graph {
     return order;
   }
 
-  /** The ids and everything that they wait for, directly or not. */
+  /** The ids and everything that they need, directly or not. */
   closure(ids: Iterable<string>): ReadonlySet<string> {
     const reached = new Set(ids);
-    for (const id of reached) for (const need of this.#get(id).needs.keys()) reached.add(need);
+    for (const id of reached) for (const need of this.#get(id).needs.keys()) if (!this.isLoose(id, need)) reached.add(need);
     return reached;
   }
 
@@ -70,7 +83,13 @@ export class Graph {
     // Not by going through all: many small parts of a large graph are asked for.
     const nodes = [...ids].map((id) => this.#get(id)).toSorted((a, b) => a.nth - b.nth);
     for (const { id } of nodes) part.add(id);
-    for (const { id } of nodes) for (const [need, why] of this.#get(id).needs) if (ids.has(need)) part.after(id, need, why);
+    for (const { id, needs, loose } of nodes) {
+      for (const [need, why] of needs) {
+        if (!ids.has(need)) continue;
+        if (loose?.has(need)) part.behind(id, need, why);
+        else part.after(id, need, why);
+      }
+    }
     return part;
   }
 
@@ -118,6 +137,8 @@ interface Node {
   /** In the order of adding. */
   readonly nth: number;
   readonly needs: Map<string, string>;
+  /** Those of `needs` that may fail; few nodes have any. */
+  loose?: Set<string>;
   readonly neededBy: string[];
 }
 

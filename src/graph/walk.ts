@@ -5,7 +5,7 @@ export type Outcome = { readonly kind: 'done' } | { readonly kind: 'failed' } | 
 
 /**
  * Visits every node once all that it needs is done; nodes that do not need each other are visited at the same time.
- * A failed node blocks what needs it, directly or not, and nothing else: `blocked` is told of each. `visit` must not
+ * A failed node blocks what needs it, directly or not, and nothing else (what only comes behind it is visited all the same): `blocked` is told of each. `visit` must not
  * reject; it limits itself.
  */
 export async function walk(
@@ -60,6 +60,7 @@ export async function walk(
 
 function firstCause(graph: Graph, outcomes: ReadonlyMap<string, Outcome>, id: string): string | undefined {
   for (const need of graph.needs(id).keys()) {
+    if (graph.isLoose(id, need)) continue;
     const outcome = outcomes.get(need);
     if (outcome?.kind === 'failed') return need;
     if (outcome?.kind === 'blocked') return outcome.by;

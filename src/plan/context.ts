@@ -37,41 +37,112 @@ export interface Placement {
   readonly params: (host: Host) => Context;
 }
 
+/** The roles of a cloud: all, or the services that the inventory asks for with all that they need. */
+export function wantedRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>): readonly Role[] {
+  const wanted = new Set(inventory.cloud.services ?? roles.keys());
+  for (const name of wanted) for (const need of roles.get(name)?.needs ?? []) wanted.add(need);
+  return [...roles.values()].filter((role) => wanted.has(role.name));
+}
+
 /** The present hosts that carry a role, in the inventory's order. */
-export function hostsOf(inventory: Inventory, role: Role): readonly Host[] {
-  const fitting = inventory.hosts.filter((host) => host.state === 'present' && host.kinds.some((kind) => role.on.includes(kind)));
-  return role.hosts === 'first' ? fitting.slice(0, 1) : fitting;
+export function hostsOf(inventory: Inventory, role: Role, roles: ReadonlyMap<string, Role>): readonly Host[] {
+  if (role.storage !== undefined && role.storage !== inventory.cloud.storage) return [];
+  const fitting = inventory.hosts.filter((host) => host.state === 'present' && kindsOf(host).some((kind) => role.on.includes(kind)));
+  switch (role.hosts) {
+    case 'all':
+      return fitting;
+    case 'first':
+      return fitting.slice(0, 1);
+    case 'quorum':
+      return quorumOf(fitting, inventory.kindParams.storage[role.name]?.['hosts'] ?? inventory.params[role.name]?.['hosts']);
+    default: {
+      const others = new Set(hostsOf(inventory, roles.get(role.hosts.with)!, roles));
+      return fitting.filter((host) => others.has(host));
+    }
+  }
+}
+
+/**
+ * Those that the param `hosts` names, or as many as it says: 5, 3 or 1 when it says nothing. One of each zone in turn, so
+ * that the loss of a zone is the loss of as few as possible.
+ */
+function quorumOf(hosts: readonly Host[], said: unknown): readonly Host[] {
+  if (Array.isArray(said)) return hosts.filter(({ name }) => said.includes(name));
+  const many = typeof said === 'number' ? said : ([5, 3, 1].find((number) => number <= hosts.length) ?? 0);
+  const zones = [...Map.groupBy(hosts, ({ zone }) => zone).values()];
+  const turns = hosts.flatMap((_, turn) => zones.flatMap((zone) => zone.slice(turn, turn + 1)));
+  const chosen = new Set(turns.slice(0, many));
+  return hosts.filter((host) => chosen.has(host));
+}
+
+/** What roles take a host for: a controller that belongs to a cell carries what is that cell's, and nothing of the whole cloud. */
+function kindsOf(host: Host): readonly string[] {
+  return host.cell !== undefined && !host.kinds.includes('compute') ? ['cell'] : host.kinds;
 }
 
 /** What names mean in the templates of a role on a host. Names of roles that it does not need are unknown. */
 export function contextOf(inventory: Inventory, placement: Placement, host: Host, placements: ReadonlyMap<string, Placement>): Context {
   const { role } = placement;
   return {
-    ...Object.fromEntries(role.needs.map((need) => [need, face(inventory, placements.get(need)!)])),
+    ...Object.fromEntries([...role.needs, ...role.reads].map((name) => [name, face(inventory, placements.get(name)!, host)])),
     ...placement.params(host),
     os: role.os[family(inventory)] ?? {},
     host: {
       name: host.name,
       address: host.address,
-      addresses: host.addresses,
+      addresses: { data: host.address, storage: host.address, ...host.addresses },
       kinds: host.kinds,
       cell: host.cell,
       zone: host.zone,
-      disks: host.disks,
+      disks: host.disks.filter(({ state }) => state === 'present').map(({ device }) => device),
     },
     hosts: addressesOf(placement),
+    leaving: leavingOf(inventory, placement),
     cloud: cloudOf(inventory),
-    networks: inventory.networks,
+    networks: networksOf(inventory),
   };
 }
 
+// A network that an inventory does not have is the management network.
+const networks = new WeakMap<Inventory, Context>();
+
+function networksOf(inventory: Inventory): Context {
+  let known = networks.get(inventory);
+  if (!known) {
+    const { management } = inventory.networks;
+    known = { data: management, storage: management, ...inventory.networks };
+    networks.set(inventory, known);
+  }
+  return known;
+}
+
+/** What the inventory says is to leave, of the kinds that carry a role: hosts, and disks of hosts that stay. */
+function leavingOf({ hosts }: Inventory, placement: Placement): Context {
+  let known = leaving.get(placement);
+  if (!known) {
+    const fitting = hosts.filter(({ kinds }) => kinds.some((kind) => placement.role.on.includes(kind)));
+    const [absent, present] = [fitting.filter(({ state }) => state === 'absent'), fitting.filter(({ state }) => state === 'present')];
+    const disks = present.flatMap(({ name, disks: all }) =>
+      all.filter(({ state }) => state === 'absent').map(({ device }) => ({ host: name, device })),
+    );
+    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks }));
+  }
+  return known;
+}
+
+const leaving = new WeakMap<Placement, Context>();
+
 const faces = new WeakMap<Placement, Context>();
 
-/** What a role shows to those that need it: its hosts, the address to reach it at, its params on its first host. */
-function face(inventory: Inventory, placement: Placement): Context {
+/**
+ * What a role shows to those that need it: its hosts, the address to reach it at, its params on its first host. One of
+ * scope host that `host` carries, too, shows itself as it is there.
+ */
+function face(inventory: Inventory, placement: Placement, host: Host): Context {
+  const { role, hosts, on, params } = placement;
+  if (role.scope === 'host' && on.has(host)) return { ...params(host), hosts: addressesOf(placement), address: host.address };
   let known = faces.get(placement);
   if (!known) {
-    const { role, hosts, params } = placement;
     const first = hosts[0]!;
     const address = role.scope === 'cloud' && hosts.length > 1 ? (inventory.cloud.vip.internal ?? first.address) : first.address;
     faces.set(placement, (known = { ...params(first), hosts: addressesOf(placement), address }));

@@ -5,6 +5,13 @@ import { allLevels } from '../inventory/inventory.ts';
 import type { Inventory } from '../inventory/types.ts';
 import type { Role } from '../roles/role.ts';
 
+/** Checks the services that an inventory asks for: each is a role. */
+export function checkServices(inventory: Inventory, roles: ReadonlyMap<string, Role>): Problem[] {
+  return (inventory.cloud.services ?? []).flatMap((name, i) =>
+    roles.has(name) ? [] : [inventory.document.problem({ ...unknownRole(name, ['cloud', 'services', i], roles), at: 'value' })],
+  );
+}
+
 /** Checks all role params of an inventory, at every level: names of roles and params, types, secrets in clear text. */
 export function checkParams(inventory: Inventory, roles: ReadonlyMap<string, Role>): Problem[] {
   return allLevels(inventory).flatMap(({ params, path }) =>

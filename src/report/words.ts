@@ -23,7 +23,13 @@ export function changeText(name: StepName, change: ShownChange, c: Colors): stri
   const details = change.action === 'update' ? change.differences.map(differenceText).join(', ') : '';
   const verb = change.action === 'create' || change.differences.some(({ key }) => key === 'state') ? 'start' : 'restart';
   const reasons = change.reasons ? `${verb}: ${change.reasons.join(', ')} ${change.reasons.length === 1 ? 'changes' : 'change'}` : '';
-  const rest = [reasons || details, change.irreversible ? c.red('cannot be undone') : ''].filter(Boolean).join('; ');
+  const rest = [
+    reasons || details,
+    change.irreversible ? c.red('cannot be undone') : '',
+    change.refused ? c.red(`refused: ${change.refused}`) : '',
+  ]
+    .filter(Boolean)
+    .join('; ');
   const diff = change.diff === undefined ? '' : `\n${indent(colored(change.diff.trimEnd(), c), 6)}`;
   return `${sign} ${stepText(name)}${rest ? c.dim(`  ${rest}`) : ''}${diff}`;
 }
@@ -96,7 +102,7 @@ export function summaryText(summary: Summary, command: string, c: Colors): strin
   ];
   const perHost = summary.hosts > 0 ? Math.round((summary.roundTrips / summary.hosts) * 10) / 10 : 0;
   const next = nextText(summary, command);
-  return `${parts.join(', ')} ${c.dim(`in ${time(summary.seconds)}, ${count(summary.hosts, 'host')}, ${perHost} round trips a host`)}${next === '' ? '' : `\n${next}`}`;
+  return `${parts.join(', ')} ${c.dim(`in ${time(summary.seconds)}, ${count(summary.hosts, 'host')}, ${count(perHost, 'round trip')} a host`)}${next === '' ? '' : `\n${next}`}`;
 }
 
 function nextText(summary: Summary, command: string): string {

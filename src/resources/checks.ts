@@ -1,3 +1,4 @@
+import { checkCeph, cephQuestions } from '../base/ceph-check.ts';
 import type { Command } from '../base/command.ts';
 import { sh, withTimeout } from '../base/command.ts';
 import type { AnyParams, ApiAnswer, ApiRequest, ParamsOf, ParamsSchema } from './define.ts';
@@ -14,6 +15,8 @@ export interface ShellCheck extends Basics {
   readonly via: 'shell';
   /** Like a resource's. */
   readonly slow?: boolean;
+  /** Leaves traces for a moment: asked by `verify` only. */
+  readonly writes?: (params: AnyParams) => boolean;
   readonly probe: (params: AnyParams) => Command;
 }
 
@@ -26,9 +29,14 @@ export interface ApiCheck extends Basics {
 export type Check = ShellCheck | ApiCheck;
 
 function defineCheck<const S extends ParamsSchema>(
-  check: Omit<Basics, 'params'> & { slow?: boolean; params: S; probe: (params: ParamsOf<S>) => Command },
+  check: Omit<Basics, 'params'> & {
+    slow?: boolean;
+    params: S;
+    probe: (params: ParamsOf<S>) => Command;
+    writes?: (params: ParamsOf<S>) => boolean;
+  },
 ): ShellCheck {
-  return { ...check, via: 'shell', probe: check.probe as ShellCheck['probe'] };
+  return { ...(check as unknown as Omit<ShellCheck, 'via'>), via: 'shell' };
 }
 
 // Debian has bash on every machine (it is essential) and curl on few.
@@ -104,6 +112,29 @@ const run = defineCheck({
   probe: (p) => sh`sh -c ${p.run} 2>&1`,
 });
 
+const ceph = defineCheck({
+  type: 'ceph',
+  slow: true,
+  summary: 'The Ceph cluster is as it should be, seen from one of its hosts.',
+  nameParam: 'questions',
+  params: {
+    type: 'object',
+    required: ['questions'],
+    additionalProperties: false,
+    properties: {
+      questions: {
+        type: 'array',
+        minItems: 1,
+        items: { type: 'string', enum: cephQuestions },
+        description:
+          'quorum: all monitors are in it. mgr: one is active, and those of this host are there. osds: all are up and in. pgs: all placement groups are active and clean. object: one is written and read back; asked by `verify` only. may-stop-mon, may-stop-mgr, may-stop-osd: those of this host may be stopped for a moment.',
+      },
+    },
+  },
+  writes: (p) => p.questions.includes('object'),
+  probe: (p) => checkCeph(p.questions),
+});
+
 // A token that opens nothing is no proof: the catalogue must list the service, as clients will look for it.
 const catalog: ApiCheck = {
   type: 'catalog',
@@ -126,5 +157,61 @@ const catalog: ApiCheck = {
   },
 };
 
+interface ComputeService {
+  readonly binary: string;
+  readonly host: string;
+  readonly state: string;
+}
+
+const computeService: ApiCheck = {
+  type: 'compute-service',
+  via: 'api',
+  summary: 'Nova hears from one of its services on a host.',
+  nameParam: 'service',
+  params: {
+    type: 'object',
+    required: ['service', 'host'],
+    additionalProperties: false,
+    properties: {
+      service: { type: 'string', description: 'The service, e.g. nova-compute.' },
+      host: { type: 'string', description: 'The host, as Nova knows it.' },
+    },
+  },
+  *ask(params) {
+    const { status, body } = yield { service: 'compute', method: 'GET', path: '/v2.1/os-services' };
+    if (status !== 200) return `the list of services was answered ${status}`;
+    const { services } = body as { services: readonly ComputeService[] };
+    const found = services.find(({ binary, host }) => binary === params['service'] && host === params['host']);
+    if (!found) return 'it has not announced itself';
+    return found.state === 'up' ? undefined : 'Nova has not heard from it for a while';
+  },
+};
+
+const networkAgent: ApiCheck = {
+  type: 'network-agent',
+  via: 'api',
+  summary: 'Neutron hears from one of its agents on a host.',
+  nameParam: 'agent',
+  params: {
+    type: 'object',
+    required: ['agent', 'host'],
+    additionalProperties: false,
+    properties: {
+      agent: { type: 'string', description: 'The agent, e.g. neutron-l3-agent.' },
+      host: { type: 'string', description: 'The host, as Neutron knows it.' },
+    },
+  },
+  *ask(params) {
+    const { status, body } = yield { service: 'network', method: 'GET', path: '/v2.0/agents' };
+    if (status !== 200) return `the list of agents was answered ${status}`;
+    const { agents } = body as { agents: readonly { binary: string; host: string; alive: boolean }[] };
+    const found = agents.find(({ binary, host }) => binary === params['agent'] && host === params['host']);
+    if (!found) return 'it has not announced itself';
+    return found.alive ? undefined : 'Neutron has not heard from it for a while';
+  },
+};
+
 /** All kinds of health check, by the key that a role writes. */
-export const checks: ReadonlyMap<string, Check> = new Map([http, port, unit, run, catalog].map((check) => [check.type, check]));
+export const checks: ReadonlyMap<string, Check> = new Map(
+  [http, port, unit, run, catalog, ceph, computeService, networkAgent].map((check) => [check.type, check]),
+);

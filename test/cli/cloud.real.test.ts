@@ -5,7 +5,7 @@ import { docker } from '../../src/lab/docker.ts';
 import { TestCloud } from './test-cloud.ts';
 
 // The whole way that an operator goes, in their order, on six machines: each test builds on those before it.
-const cloud = new TestCloud('six', '10.93.0');
+const cloud = new TestCloud('six', '10.93');
 const names = ['ctl1', 'cmp1', 'cmp2', 'sto1', 'sto2', 'sto3'];
 
 beforeAll(() => cloud.up(), 120_000);

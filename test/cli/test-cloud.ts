@@ -26,7 +26,7 @@ export class TestCloud {
   readonly name: string;
   readonly #network: string;
 
-  /** `network`: the first three bytes of its addresses, e.g. 10.93.0. */
+  /** `network`: the first two bytes of its addresses, e.g. 10.93. It gets Keystone, and what that needs. */
   constructor(name: string, network: string) {
     this.name = `${name}${process.pid}`;
     this.#network = network;
@@ -37,10 +37,8 @@ export class TestCloud {
   write(change: (text: string) => string = (text) => text): void {
     const lab = readFileSync('inventories/lab.yaml', 'utf8');
     const own = lab
-      .replace('name: lab\n', `name: ${this.name}\n`)
-      .replaceAll('10.77.0.', `${this.#network}.`)
-      // Ceph has tests of its own, which take their time.
-      .replace(', disks: [/dev/sdb]', '')
+      .replace('name: lab\n', `name: ${this.name}\n  services: [keystone]\n`)
+      .replaceAll('10.77.', `${this.#network}.`)
       .replaceAll('.cellwise/lab/', '.cellwise/cloud/');
     writeFileSync(this.inventory, change(own));
   }
@@ -71,7 +69,7 @@ export class TestCloud {
 
   /** Starts a command and leaves it running; its words are lost. */
   start(...words: readonly string[]): ChildProcess {
-    return spawn(process.execPath, this.#args(words), { stdio: 'ignore' });
+    return spawn(process.execPath, this.#args(words), { stdio: ['pipe', 'ignore', 'ignore'] });
   }
 
   container(host: string): string {

@@ -3,6 +3,7 @@ import { existsSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { Event } from '../../src/base/event.ts';
+import { nowhere } from '../../src/engine/journal.ts';
 import { openLedger, stateOf } from '../../src/engine/ledger.ts';
 import { preflight } from '../../src/engine/preflight.ts';
 import { durations, preview } from '../../src/engine/preview.ts';
@@ -55,7 +56,7 @@ async function run(journey: Journey, file: string, local = localHosts()): Promis
     command: 'cellwise upgrade run',
     run: 'r1',
     holder: { run: 'r1', who: 'me@here', what: 'cellwise upgrade run', since: '2026-01-01T00:00:00Z' },
-    journal: { record: () => undefined, close: () => undefined },
+    journal: nowhere,
     drain: new AbortController().signal,
     accept: () => Promise.resolve(true),
     goOn: () => Promise.resolve(true),
@@ -121,7 +122,7 @@ describe('an upgrade over shells', () => {
       command: 'upgrade',
       run: 'r1',
       holder: { run: 'r1', who: 'me', what: 'x', since: '' },
-      journal: { record: () => undefined, close: () => undefined },
+      journal: nowhere,
       drain: new AbortController().signal,
     };
     writeFileSync(join(directory, 'alarm'), '');

@@ -216,7 +216,8 @@ export class Deployer {
         record: (event) => {
           record(() => this.journal.push(event));
         },
-        close: () => undefined,
+        synced: () => Promise.resolve(),
+        close: () => Promise.resolve(),
       },
       drain: this.drain.signal,
       accept: () => Promise.resolve(true),

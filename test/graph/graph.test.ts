@@ -83,6 +83,23 @@ describe('walk', () => {
     );
   });
 
+  it('goes on behind a failure that it does not need, when that has come to its end', async () => {
+    const graph = chain('a', 'b').behind('x', 'b', 'after').after('y', 'x', 'next').behind('y', 'x', 'a need stays one');
+    const seen: string[] = [];
+    const outcomes = await walk(
+      graph,
+      (id) => {
+        seen.push(id);
+        return Promise.resolve(id === 'a' || id === 'x' ? 'failed' : 'done');
+      },
+      (id) => seen.push(`${id} blocked`),
+    );
+    expect(seen).toEqual(['a', 'b blocked', 'x', 'y blocked']);
+    expect(outcomes.get('y')).toEqual({ kind: 'blocked', by: 'x' });
+    expect([...graph.closure(['y'])].toSorted()).toEqual(['x', 'y']);
+    expect(graph.only(new Set(['b', 'x'])).isLoose('x', 'b')).toBe(true);
+  });
+
   it('goes on beside a failure', async () => {
     const graph = chain('a', 'b').add('c').after('d', 'c', '');
     const outcomes = await walk(

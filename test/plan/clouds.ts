@@ -16,7 +16,7 @@ export const small = `  ctl1: {address: 10.77.0.11, kind: controller}
 /** An inventory of these hosts; `more` is other sections of it, `cloud` more of its first. */
 export function inventoryOf(hosts: string, more = '', cloud = ''): Inventory {
   const text = `cloud: {name: lab, release: "2025.1"${cloud}}
-networks: {management: {cidr: 10.0.0.0/8}, data: {cidr: 192.168.0.0/16}}
+networks: {management: {cidr: 10.0.0.0/8}, data: {cidr: 192.168.0.0/16}, provider: {cidr: 172.16.0.0/16}}
 ${more}hosts:
 ${hosts}`;
   const { inventory, problems } = readInventory('/lab/inventory.yaml', text);

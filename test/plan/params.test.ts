@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import { resolveParams } from '../../src/plan/context.ts';
-import { checkParams } from '../../src/plan/params.ts';
+import { checkParams, checkServices } from '../../src/plan/params.ts';
 import { inventoryOf, rolesOf, secretsOf, small } from './clouds.ts';
 
 const roles = rolesOf({
@@ -50,6 +50,12 @@ describe('params of an inventory', () => {
     expect(JSON.stringify(problems.map(({ message, hint: told }) => [message, told]))).not.toContain('hunter2');
     if (hint !== undefined) expect(problems.map((problem) => problem.hint)).toContain(hint);
   });
+});
+
+it('services that are no roles are told with their places', () => {
+  const problems = checkServices(inventoryOf(small, '', ', services: [db, webb]'), roles);
+  expect(problems).toMatchObject([{ code: 'unknown-role', hint: 'Did you mean "web"?', place: { line: 1 } }]);
+  expect(checkServices(inventoryOf(small), roles)).toEqual([]);
 });
 
 describe('the nearer level wins', () => {

@@ -17,13 +17,16 @@ export interface Case {
   readonly runs?: readonly string[];
   /** Texts that it does not hold. */
   readonly leaves?: readonly string[];
+  /** A text in the reason why it must not be mended. */
+  readonly refuses?: string;
   /** What goes to its standard input, whole. */
   readonly input?: Text;
 }
 
 /** A request that must come, and its answer. */
 export type Exchange = readonly [
-  asked: Pick<ApiRequest, 'method' | 'path'> & { readonly body?: unknown; readonly auth?: 'none' },
+  /** Of Keystone, unless it says so. */
+  asked: Partial<ApiRequest> & Pick<ApiRequest, 'method' | 'path'>,
   status: number,
   body?: unknown,
 ];
@@ -36,4 +39,6 @@ export interface ApiCase {
   readonly found: Found;
   readonly differs?: readonly string[] | null;
   readonly apply?: readonly Exchange[];
+  /** Words of why it is not done. */
+  readonly refuses?: string;
 }
