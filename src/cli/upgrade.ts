@@ -67,7 +67,6 @@ async function look(session: Session, journey: Journey): Promise<Preflight> {
   return looked;
 }
 
-
 async function run(session: Session, action: 'run' | 'resume', planFile: string | undefined, options: Options): Promise<number> {
   const journey = journeyIn(session.cloud, session.secrets);
   const ledger = openLedger(session.places.upgrade.ledger);
