@@ -37,7 +37,9 @@ export function statusLines(state: UpgradeState, facts: readonly Dated[], of: nu
     ...(state.stage !== undefined && state.status !== 'finished'
       ? [`  at ${state.stage}${state.wave === undefined ? '' : `, wave ${state.wave + 1}`}`]
       : []),
-    ...(state.underWay.size > 0 ? [`  under way: ${listed([...state.underWay].map((turn) => turn.split(' ')[1]!))}`] : []),
+    ...(state.status === 'running' && state.underWay.size > 0
+      ? [`  under way: ${listed([...state.underWay].map((turn) => turn.split(' ')[1]!))}`]
+      : []),
     ...[...state.failed.values()].map(
       ({ host, stage, why, unreachable }) => `  ${unreachable ? 'unreachable' : 'failed'}: ${host} (${stage}): ${why}`,
     ),
@@ -60,6 +62,7 @@ function leftOf(state: UpgradeState, facts: readonly Dated[], of: number): strin
 function nextOf(state: UpgradeState): string[] {
   switch (state.status) {
     case 'paused':
+      if (state.paused?.cause === 'declined') return ['`cellwise upgrade resume` asks again, and does it with --accept-irreversible.'];
       return [
         state.failed.size > 0
           ? 'Mend what failed, then `cellwise upgrade resume`: it tries these hosts again and goes on. `cellwise upgrade abort` leaves the cloud as it is.'

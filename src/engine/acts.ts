@@ -74,7 +74,7 @@ export class Acts {
           return true;
         },
       });
-      if (declined) return { kind: 'declined', why: `${declined.step} cannot be taken back, and was not agreed to` };
+      if (declined) return { kind: 'declined', why: `${declined.step} cannot be taken back, and nobody has agreed to it` };
       return outcomeOf(summary, heard.down(), heard.failed());
     } catch (error) {
       if (error instanceof Locked) return { kind: 'failed', why: error.message };

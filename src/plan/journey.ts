@@ -85,13 +85,13 @@ export function worksOf({ waves: all }: Stage): readonly HostWork[] {
   return all.flatMap(({ works }) => works);
 }
 
-/** Roles in the order of the control plane, none before one that it needs. */
+/** Roles in the order of the control plane, none before one that it needs or comes after. */
 function ranked(roles: readonly Surrounded[]): Surrounded[] {
   const left = new Map(roles.map((each) => [each.role.name, each]));
   const order: Surrounded[] = [];
   while (left.size > 0) {
-    // Needs have no circles: there is always one that waits for none of the others.
-    const free = [...left.values()].filter(({ role }) => !role.needs.some((need) => left.has(need)));
+    // These have no circles: there is always one that waits for none of the others.
+    const free = [...left.values()].filter(({ role }) => ![...role.needs, ...role.after].some((name) => left.has(name)));
     const next = free.reduce((best, each) => (controlRank(each.role.name) < controlRank(best.role.name) ? each : best));
     order.push(next);
     left.delete(next.role.name);
@@ -174,7 +174,9 @@ class Way {
   /** Role by role; the role's first host goes first and alone, for the others wait for what it does once. */
   #staged(phase: Phase, kind: Kind, hosts: readonly Host[], cell?: string): Stage[] {
     const policy = policyOf(this.#inventory, kind);
-    return this.#roles.flatMap((each) => {
+    // A host of several kinds is come to several times, each time for what that kind does.
+    const ofKind = this.#roles.filter(({ role }) => role.on.includes(kind));
+    return ofKind.flatMap((each) => {
       const here = hosts.filter((host) => each.hosts.includes(host) && this.#take(host, each.role.name));
       if (here.length === 0) return [];
       const works = new Map(here.map((host) => [host.name, this.#work([each], host)]));

@@ -217,9 +217,12 @@ function forbidden<M extends Move>(row: RowName, moves: readonly M[], say: (host
 /** The order in which roles of the control plane are upgraded, where their needs leave it open. */
 const controlOrder = [
   'base',
+  'package-cache',
   'mariadb',
   'rabbitmq',
   'memcached',
+  'ceph-client',
+  'ceph-node',
   'ceph-mon',
   'ceph-mgr',
   'ceph-osd',
@@ -227,12 +230,13 @@ const controlOrder = [
   'keystone',
   'glance',
   'placement',
+  'openvswitch',
   'neutron',
   'cinder',
+  'nova',
   'nova-conductor',
   'nova-scheduler',
   'nova-api',
-  'nova',
   'heat',
   'horizon',
 ];

@@ -140,6 +140,22 @@ describe('what goes wrong', () => {
     arrived(deployer);
   });
 
+  it('hosts that have failed count among those that may be out of service', async () => {
+    const sections = 'upgrade: {wave: 3, max_unavailable: 3, failures: 1, all_failures: 9, canary: 0}\n';
+    const deployer = new Deployer(fleetOf({ computes: 9, cells: 1, sections }, { host: 'cell1-cmp1', step: 'packages', kind: 'fail' }));
+    expect(await deployer.run()).toMatchObject({ kind: 'paused', cause: 'incomplete' });
+    let [busy, most, failed] = [0, 0, false];
+    for (const fact of deployer.facts) {
+      if (!('stage' in fact) || fact.stage !== 'cells/cell1') continue;
+      if (fact.type === 'host-begun') busy += 1;
+      if (fact.type === 'host-done' || fact.type === 'host-failed') busy -= 1;
+      failed ||= fact.type === 'host-failed';
+      if (failed && fact.type === 'host-begun') most = Math.max(most, busy);
+    }
+    expect(most).toBe(2);
+    lawful(deployer);
+  });
+
   it('one more than the budget stops it', async () => {
     const sections = 'upgrade: {wave: 50%, max_unavailable: 100%, failures: 1, all_failures: 9}\n';
     const faults = ['cell1-cmp2', 'cell1-cmp4'].map((host) => ({ host, step: 'packages', kind: 'fail' as const }));

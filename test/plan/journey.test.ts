@@ -1,5 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { fleetOf, linesOf } from '../fleet/clouds.ts';
+import { journeyOf, worksOf } from '../../src/plan/journey.ts';
+import { expandUpgrade } from '../../src/plan/expand.ts';
+import { fleetOf, linesOf, written } from '../fleet/clouds.ts';
+import { inventoryOf, rolesOf, secretsOf } from './clouds.ts';
 
 describe('a journey', () => {
   it('goes over backups, the control plane role by role, storage, the cells, and what ends it', () => {
@@ -19,5 +22,60 @@ describe('a journey', () => {
       'finish/keystone: ctl1',
       'finish/nova-compute: cell1-cmp1',
     ]);
+  });
+
+  it('comes to every step of every host once, wherever it belongs', () => {
+    for (const hosts of [
+      '  one: {address: 10.0.0.1, kind: [controller, compute, storage]}\n',
+      '  ctl1: {address: 10.0.0.1, kind: [controller, compute]}\n  cmp[1-3]: {address: 10.0.0.2, kind: compute}\n  sto1: {address: 10.0.0.9, kind: storage}\n',
+    ]) {
+      const inventory = inventoryOf(hosts);
+      const roles = rolesOf(written);
+      const { stages, disorder } = journeyOf(inventory, roles, secretsOf());
+      const gone = stages.flatMap((stage) => [
+        ...stage.before,
+        ...stage.after,
+        ...stage.leases.flatMap(({ take, give }) => [take, give]),
+        ...worksOf(stage).flatMap((work) => [...work.gate, ...work.drain, ...work.steps, ...work.health, ...work.restore]),
+      ]);
+      const all = [...expandUpgrade(inventory, roles, secretsOf()).plan.nodes.values()].flatMap((node) =>
+        node.kind === 'ready' || ('id' in node && node.id.includes('preflight')) ? [] : [node.kind === 'step' ? node.step : node.id],
+      );
+      expect(gone.toSorted()).toEqual(all.toSorted());
+      expect(disorder).toEqual([]);
+    }
+  });
+
+  it('of one machine for everything keeps the order: control plane, storage, machines', () => {
+    const journey = journeyOf(
+      inventoryOf('  one: {address: 10.0.0.1, kind: [controller, compute, storage]}\n'),
+      rolesOf(written),
+      secretsOf(),
+    );
+    expect(journey.stages.map(({ id }) => id)).toEqual([
+      'backup/keystone',
+      'control/base',
+      'control/keystone',
+      'control/glance',
+      'control/placement',
+      'control/nova-conductor',
+      'storage/ceph-osd',
+      'cells/cell1',
+      'finish/keystone',
+      'finish/nova-compute',
+    ]);
+  });
+
+  it('says what would be done before something that it waits for', () => {
+    // What nova-compute does once is done on its first host, which is in the cell that comes last.
+    const roles = rolesOf({
+      agent: { on: ['compute'], steps: [{ directory: '/once', once: true }, { directory: '/each' }] },
+    });
+    const hosts =
+      '  ctl1: {address: 10.0.0.1, kind: controller}\n  a1: {address: 10.0.0.2, kind: compute, cell: a}\n  b1: {address: 10.0.0.3, kind: compute, cell: b}\n';
+    const order = (cells: string) =>
+      journeyOf(inventoryOf(hosts, `cells: {a: {}, b: {}}\nupgrade: {cells: [${cells}]}\n`), roles, secretsOf()).disorder;
+    expect(order('a, b')).toEqual([]);
+    expect(order('b, a')).toEqual(['b1/agent/directory /each would be done before a1/agent/directory /once, which it waits for']);
   });
 });
