@@ -7,4 +7,5 @@ export interface Options {
   readonly detailedExitcode?: boolean;
   readonly yes?: boolean;
   readonly only?: string;
+  readonly junit?: string;
 }
