@@ -66,9 +66,6 @@ const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', 
 
 /** Text for XML, which has no way to write most control characters and halves of surrogate pairs. */
 function escaped(text: string): string {
-  // eslint-disable-next-line no-control-regex
-  return text
-    .toWellFormed()
-    .replaceAll(/[\0-\x08\x0B\x0C\x0D\x0E-\x1F\uFFFE\uFFFF]/g, '\uFFFD')
-    .replaceAll(/[&<>"\n]/g, (sign) => entities[sign]!);
+  const writable = text.toWellFormed().replaceAll(/(?![\t\n])\p{Cc}|[\uFFFE\uFFFF]/gu, '\uFFFD');
+  return writable.replaceAll(/[&<>"\n]/g, (sign) => entities[sign]!);
 }
