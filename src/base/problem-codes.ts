@@ -187,6 +187,11 @@ export const problemCodes = {
     title: 'A role is called otherwise than its directory, or like another role',
     explain: 'The directory is how people find it, and the name is how roles find each other: give both the same name, and each its own.',
   },
+  refused: {
+    title: 'A change that must not be made',
+    explain:
+      'It would lose data, or overwrite what belongs to somebody else. Nothing of the plan is done. The message says what is in the way.',
+  },
   'role-cycle': {
     title: 'Roles need each other in a circle',
     explain: 'None of them could ever begin. The message shows the circle; take one of its needs away.',

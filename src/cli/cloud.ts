@@ -4,7 +4,7 @@ import { Invalid } from '../base/problem.ts';
 import type { Inventory } from '../inventory/types.ts';
 import { readInventory } from '../inventory/read.ts';
 import { check } from '../plan/check.ts';
-import { expand } from '../plan/expand.ts';
+import { expand, expandModels } from '../plan/expand.ts';
 import { checkParams, checkServices } from '../plan/params.ts';
 import type { Plan } from '../plan/plan.ts';
 import { select } from '../plan/select.ts';
@@ -47,7 +47,15 @@ export function readCloud(file: string): Cloud {
 
 /** Expands and checks a cloud; throws Invalid with all that is wrong. */
 export function planOf({ inventory, roles }: Cloud, secrets: SecretStore): Plan {
-  const plan = expand(inventory, roles, secrets.get);
+  return checked(expand(inventory, roles, secrets.get));
+}
+
+/** The same with no more hosts than are needed to tell what is wrong. */
+export function modelsOf({ inventory, roles }: Cloud, secrets: SecretStore): Plan {
+  return checked(expandModels(inventory, roles, secrets.get));
+}
+
+function checked(plan: Plan): Plan {
   const problems = check(plan);
   if (problems.length > 0) throw new Invalid(problems);
   return plan;

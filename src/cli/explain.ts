@@ -68,7 +68,8 @@ function hostTexts(inventory: Inventory, roles: readonly Role[], name: string): 
   const facts = [
     `${host.name}: ${host.kinds.join(', ')} at ${host.address}${host.cell === undefined ? '' : `, cell ${host.cell}`}${host.zone === undefined ? '' : `, zone ${host.zone}`}`,
   ];
-  const own = roles.filter((role) => hostsOf(inventory, role).includes(host));
+  const byName = new Map(roles.map((role) => [role.name, role]));
+  const own = roles.filter((role) => hostsOf(inventory, role, byName).includes(host));
   const params = own.flatMap((role) => [
     `  ${role.name}`,
     ...Object.entries(resolveParams(inventory, role, host, secrets.get)).map(

@@ -15,9 +15,15 @@ export interface Survey {
 }
 
 /** Looks at steps and health of one host, as far as its shell can tell, in one round trip. */
-export async function survey(shell: Pick<Shell, 'run'>, steps: readonly Step[], healths: readonly Health[]): Promise<Survey> {
+export async function survey(
+  shell: Pick<Shell, 'run'>,
+  steps: readonly Step[],
+  healths: readonly Health[],
+  writing = false,
+): Promise<Survey> {
   const probes = gather(steps.filter(isShellStep));
-  const checks = healths.flatMap((health) => health.checks.filter(isShellCheck).map((each) => ({ health, each })));
+  const asks = (each: HealthCheck): each is ShellHealthCheck => isShellCheck(each) && (writing || !each.check.writes?.(each.params));
+  const checks = healths.flatMap((health) => health.checks.filter(asks).map((each) => ({ health, each })));
   const asked = [...probes, ...checks.map(({ each }) => ({ command: each.check.probe(each.params), slow: each.check.slow ?? false }))];
   const outputs = await runAll(shell, asked);
   const found = readAll(probes, outputs);
@@ -41,9 +47,12 @@ export async function look(shell: Pick<Shell, 'run'>, step: Step, apis: ApiSessi
   return isShellStep(step) ? (await survey(shell, [step], [])).found.get(step.step)! : ask(apis, step, patience);
 }
 
-/** Asks the health checks of a role on a host; undefined: healthy, otherwise the first reason why not. */
-export async function examine(shell: Pick<Shell, 'run'>, health: Health, apis: ApiSession): Promise<string | undefined> {
-  const ill = (await survey(shell, [], [health])).ill.get(health.id);
+/**
+ * Asks the health checks of a role on a host; undefined: healthy, otherwise the first reason why not. `writing`: those
+ * that leave traces for a moment, too.
+ */
+export async function examine(shell: Pick<Shell, 'run'>, health: Health, apis: ApiSession, writing = false): Promise<string | undefined> {
+  const ill = (await survey(shell, [], [health], writing)).ill.get(health.id);
   if (ill !== undefined) return ill;
   for (const each of health.checks) {
     if (each.check.via !== 'api') continue;
@@ -128,7 +137,9 @@ async function ask(apis: ApiSession, step: Step, patience: number): Promise<Foun
   }
 }
 
-function isShellCheck(each: HealthCheck): each is HealthCheck & { readonly check: ShellCheck } {
+type ShellHealthCheck = HealthCheck & { readonly check: ShellCheck };
+
+function isShellCheck(each: HealthCheck): each is ShellHealthCheck {
   return each.check.via === 'shell';
 }
 

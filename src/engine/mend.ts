@@ -4,7 +4,7 @@ import type { Event, ShownChange } from '../base/event.ts';
 import { Unreachable, type Shell } from '../base/shell.ts';
 import { compare, type Change, type State } from '../base/state.ts';
 import { walk } from '../graph/walk.ts';
-import type { Health, Step } from '../plan/plan.ts';
+import type { Gate, Health, Step } from '../plan/plan.ts';
 import { isUnknown, type AnyParams, type ApiResource, type Found, type ShellResource, type Unknown } from '../resources/define.ts';
 import { forget } from '../resources/service.ts';
 import { DataFailed } from './api.ts';
@@ -31,7 +31,14 @@ export async function mend(work: Work, told: Told, journal: Journal): Promise<vo
 }
 
 /** What is still wrong after a change. */
-type Left = { readonly change: Change } | { readonly unknown: string } | { readonly because: string };
+type Left = { readonly change: Change } | { readonly unknown: string } | { readonly why: string };
+
+/** A change that one of several steps is about to make. */
+interface Meant {
+  readonly step: ShellStep;
+  readonly change: Change;
+  readonly shown: ShownChange;
+}
 
 /** A unit whose service watches a step; `keys` narrows it to some of the step's differences. */
 interface Watcher {
@@ -50,6 +57,8 @@ class Mending {
   readonly #done = new Set<string>();
   /** Steps that are done before they are visited: they were changed in one exchange with a step that they wait for. */
   readonly #carried = new Set<string>();
+  /** By role: whose services restart one host after the other. */
+  readonly #turns = new Map<string, PQueue>();
   readonly #everywhere = new PQueue({ concurrency: limits.all });
   readonly #onHost: ReadonlyMap<string, PQueue>;
 
@@ -152,7 +161,7 @@ class Mending {
 
   /**
    * Changes several steps in one exchange: each unless one before it has failed; then all are looked at. What is not as it
-   * should be then, and what follows it, is left to visits of its own, which begin with a look. False: so is the first.
+   * should be then, and what follows it, is left to visits of its own, which begin with a look. False: so is the first one.
    */
   async #several(shell: Shell, steps: readonly ShellStep[]): Promise<'done' | false> {
     const at = this.#work.clock.now();
@@ -161,19 +170,11 @@ class Mending {
       0,
       firstIndex(steps, (step) => isUnknown(before.get(step.step)!)),
     );
-    const changes = known.flatMap((step) => {
+    const changes = known.flatMap((step): Meant[] => {
       const change = compare(before.get(step.step) as State | null, step.resource.desired(step.params));
       return change ? [{ step, change, shown: this.#told.shown.get(step.step) ?? show(step, change) }] : [];
     });
-    if (changes.length < 2 || changes[0]!.step !== steps[0]) return false;
-    await this.#record(...changes.map(({ step, shown }): Event => ({ type: 'step-start', ...named(step), change: shown })));
-    for (const { step } of changes) this.#moved.add(step.step);
-    const sent = exchange(
-      [...changes.flatMap(({ step, change }) => [...this.#owe(step, change), step.resource.apply(step.params, change)])],
-      known,
-    );
-    const output = await shell.mend(sent.command);
-    const found = output === 'unknown' ? new Map<string, Found>() : sent.read(output);
+    const found = changes.length === 0 ? before : await this.#exchange(shell, changes, known);
     const right = new Set(
       known.slice(
         0,
@@ -182,6 +183,18 @@ class Mending {
     );
     await this.#settle(right, changes, this.#work.since(at) / changes.length);
     return right.size > 0 && 'done';
+  }
+
+  /** What is there behind the changes; nothing when nobody heard how they ended. */
+  async #exchange(shell: Shell, changes: readonly Meant[], steps: readonly ShellStep[]): Promise<ReadonlyMap<string, Found>> {
+    await this.#record(...changes.map(({ step, shown }): Event => ({ type: 'step-start', ...named(step), change: shown })));
+    for (const { step } of changes) this.#moved.add(step.step);
+    const sent = exchange(
+      changes.flatMap(({ step, change }) => [...this.#owe(step, change), step.resource.apply(step.params, change)]),
+      steps,
+    );
+    const output = await shell.mend(sent.command);
+    return output === 'unknown' ? new Map() : sent.read(output);
   }
 
   async #before(shell: Shell, steps: readonly ShellStep[]): Promise<ReadonlyMap<string, Found>> {
@@ -197,11 +210,7 @@ class Mending {
   }
 
   /** Tells what came out right. The others' intents are over in the journal: each is made anew where it is tried anew. */
-  async #settle(
-    right: ReadonlySet<ShellStep>,
-    changes: readonly { readonly step: ShellStep; readonly shown: ShownChange }[],
-    seconds: number,
-  ): Promise<void> {
+  async #settle(right: ReadonlySet<ShellStep>, changes: readonly Meant[], seconds: number): Promise<void> {
     const changed = new Map(changes.map(({ step, shown }) => [step, shown]));
     const events: Event[] = [];
     for (const step of right) {
@@ -227,8 +236,36 @@ class Mending {
       this.#work.emit({ type: 'step-ok', ...named(step) });
       return 'done';
     }
-    const refused = step.resource.refuse?.(step.params, change);
-    if (refused !== undefined) return this.#fail(step, { because: refused }, undefined, at);
+    const refusal = step.resource.refuse?.(step.params, change) ?? step.resource.cannot?.(step.params, change);
+    if (refusal !== undefined) return this.#fail(step, { why: refusal }, undefined, at);
+    const turn = restarts(change) ? step.gate : undefined;
+    if (!turn) return this.#change(shell, step, change, at);
+    return this.#turnOf(step.role).add(() => this.#restart(shell, step, change, turn));
+  }
+
+  #turnOf(role: string): PQueue {
+    const turn = this.#turns.get(role) ?? new PQueue({ concurrency: 1 });
+    this.#turns.set(role, turn);
+    return turn;
+  }
+
+  /** A restart in its turn: once the gate says yes, and with the next one waiting until all is well again. */
+  async #restart(shell: Shell, step: Step, change: Change, { checks, health }: Gate): Promise<'done' | 'failed'> {
+    const at = this.#work.clock.now();
+    if (this.#work.drain.aborted) {
+      this.#skip(step);
+      return 'failed';
+    }
+    const gate = { ...health, checks };
+    const closed = await this.#await(shell, gate);
+    if (closed !== undefined) return this.#fail(step, { why: `it must not be restarted now: ${closed}` }, undefined, at);
+    const outcome = await this.#change(shell, step, change, at);
+    if (outcome === 'failed') return outcome;
+    const ill = await this.#await(shell, health);
+    return ill === undefined ? 'done' : this.#fail(step, { why: `restarted, and not healthy since: ${ill}` }, undefined, at);
+  }
+
+  async #change(shell: Shell, step: Step, change: Change, at: number): Promise<'done' | 'failed'> {
     const shown = this.#told.shown.get(step.step) ?? show(step, change);
     await this.#record({ type: 'step-start', ...named(step), change: shown });
     this.#moved.add(step.step);
@@ -241,7 +278,8 @@ class Mending {
 
   /** The survey's answer, or a new one where this run has changed the ground since. */
   async #currently(shell: Shell, step: Step): Promise<Found> {
-    return this.#known(step) ?? this.#look(shell, step);
+    const known = this.#known(step);
+    return known === undefined ? this.#look(shell, step) : known;
   }
 
   #known(step: Step): Exclude<Found, Unknown> | undefined {
@@ -258,7 +296,7 @@ class Mending {
   async #mend(shell: Shell, step: Step, change: Change, again = true): Promise<{ readonly left?: Left; readonly output?: Output }> {
     const enacted = step.resource.via === 'api' ? await this.#request(shell, step, change) : await this.#enact(shell, step, change);
     if (enacted instanceof Error)
-      return { left: { because: enacted.message }, ...(enacted instanceof DataFailed ? { output: enacted.output } : {}) };
+      return { left: { why: enacted.message }, ...(enacted instanceof DataFailed ? { output: enacted.output } : {}) };
     const output = enacted === 'unknown' || enacted === undefined ? {} : { output: enacted };
     const left = leftOf(step, await this.#look(shell, step));
     if (!left) return {};
@@ -308,13 +346,19 @@ class Mending {
   async #reach(shell: Shell, health: Health): Promise<'done' | 'failed'> {
     if (!this.#moved.has(health.id) && this.#told.ill.get(health.id) === undefined) return 'done';
     const at = this.#work.clock.now();
+    return this.#healthy(health, await this.#await(shell, health), this.#work.since(at));
+  }
+
+  /** Asks until all checks say yes, or the longest of their times is up; then the reason why not. */
+  async #await(shell: Shell, health: Health): Promise<string | undefined> {
+    const at = this.#work.clock.now();
     const within = Math.max(0, ...health.checks.map((each) => each.within));
     for (let pause = 250; ; pause = Math.min(pause * 1.5, 3000)) {
       // Hosts of a fleet that wait for the same list share it for a moment.
       this.#work.apis.refresh(1000);
       const why = await examine(shell, health, this.#work.apis);
       const last = this.#work.since(at) + pause / 1000 > within || this.#work.drain.aborted;
-      if (why === undefined || last) return this.#healthy(health, why, this.#work.since(at));
+      if (why === undefined || last) return why;
       await this.#work.clock.sleep(pause);
     }
   }
@@ -359,6 +403,11 @@ function firstIndex<T>(all: readonly T[], is: (each: T) => boolean): number {
   return index < 0 ? all.length : index;
 }
 
+/** Whether a service that runs is to be stopped for a moment. */
+function restarts({ before, differences }: Change): boolean {
+  return before?.['state'] === 'started' && differences.some(({ key }) => key === 'loaded' || key === 'state');
+}
+
 /** By step: the units whose services watch it. */
 function watchersOf(steps: readonly Step[]): ReadonlyMap<string, readonly Watcher[]> {
   const watchers = new Map<string, Watcher[]>();
@@ -373,7 +422,7 @@ function watchersOf(steps: readonly Step[]): ReadonlyMap<string, readonly Watche
 }
 
 function whyNot(left: Left, output: Output | undefined): string {
-  if ('because' in left) return left.because;
+  if ('why' in left) return left.why;
   const still =
     'unknown' in left
       ? `its state cannot be told: ${left.unknown}`

@@ -7,7 +7,7 @@ export class Graph {
   readonly #nodes = new Map<string, Node>();
 
   add(id: string): this {
-    if (!this.#nodes.has(id)) this.#nodes.set(id, { id, nth: this.#nodes.size, needs: new Map(), loose: new Set(), neededBy: [] });
+    if (!this.#nodes.has(id)) this.#nodes.set(id, { id, nth: this.#nodes.size, needs: new Map(), neededBy: [] });
     return this;
   }
 
@@ -24,13 +24,13 @@ export class Graph {
   /** `id` waits until `other` has come to its end, good or bad, and does not need it otherwise. */
   behind(id: string, other: string, why: string): this {
     if (this.#ensure(id).needs.has(other)) return this;
-    this.#get(id).loose.add(other);
+    (this.#get(id).loose ??= new Set()).add(other);
     return this.after(id, other, why);
   }
 
   /** Whether `id` only comes behind `other` and does not need it. */
   isLoose(id: string, other: string): boolean {
-    return this.#get(id).loose.has(other);
+    return this.#get(id).loose?.has(other) ?? false;
   }
 
   has(id: string): boolean {
@@ -86,7 +86,7 @@ export class Graph {
     for (const { id, needs, loose } of nodes) {
       for (const [need, why] of needs) {
         if (!ids.has(need)) continue;
-        if (loose.has(need)) part.behind(id, need, why);
+        if (loose?.has(need)) part.behind(id, need, why);
         else part.after(id, need, why);
       }
     }
@@ -137,8 +137,8 @@ interface Node {
   /** In the order of adding. */
   readonly nth: number;
   readonly needs: Map<string, string>;
-  /** Those of `needs` that may fail. */
-  readonly loose: Set<string>;
+  /** Those of `needs` that may fail; few nodes have any. */
+  loose?: Set<string>;
   readonly neededBy: string[];
 }
 

@@ -33,7 +33,8 @@ interface Declared {
 
 /** By service: the role that offers its API. */
 function apiRoles(inventory: Inventory, roles: readonly Role[]): ReadonlyMap<string, string> {
-  const offering = roles.filter((role) => role.api && hostsOf(inventory, role).length > 0);
+  const byName = new Map(roles.map((role) => [role.name, role]));
+  const offering = roles.filter((role) => role.api && hostsOf(inventory, role, byName).length > 0);
   return new Map(offering.map((role) => [role.api!.service, role.name]));
 }
 
@@ -62,6 +63,8 @@ function roleOf(inventory: Inventory, declared: readonly Declared[], apis: Reado
     hosts: 'first',
     needs: [...new Set(declared.flatMap(needsOf))],
     after: [],
+    reads: [],
+    gate: [],
     os: {},
     params: {},
     steps: [...installing, ...steps],

@@ -9,7 +9,7 @@ import { resourceTypes } from '../resources/index.ts';
 import type { CheckSection, StepSection } from '../roles/role-schema.ts';
 import type { Role, RoleCheck, RoleStep } from '../roles/role.ts';
 import { evaluate, TemplateError, type Context } from '../roles/template.ts';
-import type { Health, HealthCheck, Step, Watch } from './plan.ts';
+import type { Gate, Health, HealthCheck, Step, Watch } from './plan.ts';
 
 type Resource = ShellResource<AnyParams> | ApiResource<AnyParams>;
 
@@ -38,6 +38,7 @@ export class DeclaredStep implements Step {
   readonly #watched: () => readonly Watched[];
   readonly #key: string;
   #params: AnyParams | undefined;
+  #gate: readonly HealthCheck[] | undefined;
 
   /**
    * `one`: which of the resources, where what is written stands for several; `watched`: the steps whose names the step
@@ -93,6 +94,13 @@ export class DeclaredStep implements Step {
 
   get params(): AnyParams {
     return (this.#params ??= this.#work());
+  }
+
+  get gate(): Gate | undefined {
+    const { role } = this.#at;
+    if (this.stepType !== 'service' || role.gate.length === 0) return undefined;
+    const checks = (this.#gate ??= role.gate.map((written) => checkOf(this.#at, written)));
+    return { checks, health: healthOf(this.#at) };
   }
 
   #work(): AnyParams {

@@ -98,7 +98,7 @@ export function summaryText(summary: Summary, command: string, c: Colors): strin
   ];
   const perHost = summary.hosts > 0 ? Math.round((summary.roundTrips / summary.hosts) * 10) / 10 : 0;
   const next = nextText(summary, command);
-  return `${parts.join(', ')} ${c.dim(`in ${time(summary.seconds)}, ${count(summary.hosts, 'host')}, ${perHost} round trips a host`)}${next === '' ? '' : `\n${next}`}`;
+  return `${parts.join(', ')} ${c.dim(`in ${time(summary.seconds)}, ${count(summary.hosts, 'host')}, ${count(perHost, 'round trip')} a host`)}${next === '' ? '' : `\n${next}`}`;
 }
 
 function nextText(summary: Summary, command: string): string {

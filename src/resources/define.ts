@@ -89,10 +89,12 @@ interface Common<P> {
   readonly scope?: 'cluster';
   /** What we want; null: it must not be there. */
   readonly desired: (params: P) => State | null;
+  /** Why this change must not be made, e.g. because data would be lost: then nothing of the whole plan is. */
+  readonly refuse?: (params: P, change: Change) => string | undefined;
   /** True when what this change does cannot be undone by another apply. */
   readonly irreversible?: (params: P, change: Change) => boolean;
-  /** Why this change is not made, e.g. because the API has no way to; undefined: it can be. A plan shows it, a walk fails with it. */
-  readonly refuse?: (params: P, change: Change) => string | undefined;
+  /** Why this change cannot be made, e.g. because the API has no way to: a plan shows it, and the step alone fails with it. */
+  readonly cannot?: (params: P, change: Change) => string | undefined;
 }
 
 /** Looks at one resource at a time. */

@@ -52,7 +52,7 @@ export const flavor = defineApiResource({
           ...(p.extra_specs ? { extra_specs: p.extra_specs } : {}),
           ...(p.projects ? { projects: p.projects.toSorted() } : {}),
         },
-  refuse: (_, { before, after, differences }) => {
+  cannot: (_, { before, after, differences }) => {
     const fixed = differences.map(({ key }) => key).filter((key) => (sizes as readonly string[]).includes(key));
     if (!before || !after || fixed.length === 0) return undefined;
     return `Nova cannot change ${fixed.join(', ')} of a flavor: give the new one another name, or remove this one first (absent: true)`;

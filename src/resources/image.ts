@@ -80,7 +80,7 @@ export const image = defineApiResource({
     ...given(p),
     ...Object.fromEntries(Object.entries(p.properties).map(([name, value]) => [`property ${name}`, value])),
   }),
-  refuse: (_, { before, differences }) => {
+  cannot: (_, { before, differences }) => {
     const data = differences.find(({ key }) => key === 'data');
     const there = before !== null && before['data'] !== 'none';
     if (there && data) {

@@ -1,5 +1,13 @@
 import { aptSource } from './apt-source.ts';
+import { cephAuth } from './ceph-auth.ts';
+import { cephConfig } from './ceph-config.ts';
+import { cephDrain } from './ceph-drain.ts';
+import { cephMon } from './ceph-mon.ts';
+import { cephOsd } from './ceph-osd.ts';
+import { cephPool } from './ceph-pool.ts';
+import { cephQuorum } from './ceph-quorum.ts';
 import { command } from './command.ts';
+import { computeZone } from './compute-zone.ts';
 import { dbSync } from './db-sync.ts';
 import type { ResourceType } from './define.ts';
 import { directory } from './directory.ts';
@@ -12,6 +20,7 @@ import { image } from './image.ts';
 import { iniSetting } from './ini-setting.ts';
 import { keypair } from './keypair.ts';
 import { keystoneBootstrap } from './keystone-bootstrap.ts';
+import { keystoneDomain } from './keystone-domain.ts';
 import { keystoneProject } from './keystone-project.ts';
 import { keystoneRole } from './keystone-role.ts';
 import { keystoneService } from './keystone-service.ts';
@@ -27,6 +36,7 @@ import { packages } from './package.ts';
 import { quota } from './quota.ts';
 import { rabbitmqUser } from './rabbitmq-user.ts';
 import { rabbitmqVhost } from './rabbitmq-vhost.ts';
+import { rgwUser } from './rgw-user.ts';
 import { router } from './router.ts';
 import { securityGroup } from './security-group.ts';
 import { service } from './service.ts';
@@ -35,6 +45,7 @@ import { symlink } from './symlink.ts';
 import { sysctl } from './sysctl.ts';
 import { timeSync } from './time-sync.ts';
 import { timezone } from './timezone.ts';
+import { tlsCertificate } from './tls-certificate.ts';
 import { user } from './user.ts';
 
 /** All step types, in the order in which the reference lists them. */
@@ -54,12 +65,14 @@ export const resourceTypes: readonly ResourceType[] = [
   hostsFile,
   timezone,
   timeSync,
+  tlsCertificate,
   mysqlDatabase,
   mysqlUser,
   rabbitmqVhost,
   rabbitmqUser,
   dbSync,
   keystoneBootstrap,
+  keystoneDomain,
   keystoneProject,
   keystoneRole,
   keystoneUser,
@@ -74,6 +87,15 @@ export const resourceTypes: readonly ResourceType[] = [
   quota,
   novaCell,
   novaDiscover,
+  computeZone,
   ovsDatapath,
   ovsBridge,
+  cephMon,
+  cephQuorum,
+  cephAuth,
+  cephConfig,
+  cephOsd,
+  cephDrain,
+  cephPool,
+  rgwUser,
 ];

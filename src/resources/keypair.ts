@@ -25,7 +25,7 @@ export const keypair = defineApiResource({
     },
   },
   desired: (p): State | null => (p.absent ? null : { public_key: bare(p.public_key) }),
-  refuse: (_, { before, after }) =>
+  cannot: (_, { before, after }) =>
     before && after
       ? 'Nova cannot change the key of a key pair: give the new one another name, or remove this one first (absent: true)'
       : undefined,

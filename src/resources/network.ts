@@ -48,7 +48,7 @@ export const network = defineApiResource({
     },
   },
   desired: (p): State => ({ enabled: true, ...given(p) }),
-  refuse: (_, { before, differences }) => {
+  cannot: (_, { before, differences }) => {
     const changed = differences.map(({ key }) => key).filter((key) => fixed.includes(key));
     if (!before || changed.length === 0) return undefined;
     return `${changed.join(', ')} of a network cannot change under the servers on it: make another network`;

@@ -4,7 +4,7 @@ import { defineResource, type Found } from './define.ts';
 /** A bridge of Open vSwitch. Ports that others put on it (machines, agents) are theirs and stay. */
 export const ovsBridge = defineResource({
   type: 'ovs-bridge',
-  summary: 'A bridge of Open vSwitch that is up and has at least these interfaces on it.',
+  summary: 'A bridge of Open vSwitch that has at least these interfaces on it, which are up.',
   nameParam: 'bridge',
   params: {
     type: 'object',
@@ -16,7 +16,8 @@ export const ovsBridge = defineResource({
         type: 'array',
         items: { type: 'string', pattern: '^[A-Za-z0-9][A-Za-z0-9_.-]{0,14}$' },
         default: [],
-        description: 'Interfaces of the host that are ports of it.',
+        description:
+          'Interfaces of the host that are ports of it. That they come up at boot is for the configuration of its network to say.',
       },
       datapath: {
         type: 'string',
@@ -27,7 +28,7 @@ export const ovsBridge = defineResource({
       },
     },
   },
-  desired: (p) => ({ datapath: p.datapath, up: true, missing: [] }),
+  desired: (p) => ({ datapath: p.datapath, missing: [], down: [] }),
   // The module is there, or can be loaded. Where there is none, bridges of type system have no data path at all.
   probeAll: (all) => sh`
 command -v ovs-vsctl >/dev/null || { echo 'Open vSwitch is not installed on this host' >&2; exit 127; }
@@ -40,22 +41,23 @@ for bridge in ${all.map((p) => p.bridge)}; do
   *) exit 1 ;;
   esac
   printf '\\0'
-  cat "/sys/class/net/$bridge/flags" 2>/dev/null
-  printf '\\0'
-  ovs-vsctl --timeout=10 list-ports "$bridge" 2>/dev/null
+  for port in $(ovs-vsctl --timeout=10 list-ports "$bridge" 2>/dev/null); do
+    printf '%s %s\\n' "$port" "$(cat "/sys/class/net/$port/flags" 2>/dev/null)"
+  done
   printf '\\0'
 done`,
   parseAll: (output, all) => {
     if (output.code !== 0) return all.map(() => ({ unknown: output.err.toString().trim() || 'Open vSwitch does not answer' }));
     const [fitting = '', ...parts] = output.out.toString().split('\0');
     return all.map((p, i): Found => {
-      const [datapath = '', flags = '', ports = ''] = parts.slice(3 * i).map((part) => part.trim());
+      const [datapath = '', list = ''] = parts.slice(2 * i).map((part) => part.trim());
       if (datapath === '') return null;
+      const ports = new Map(list.split('\n').map((line) => line.split(' ') as [string, string]));
       const type = datapath === 'netdev' ? 'netdev' : 'system';
       return {
         datapath: p.datapath === 'auto' && type === fitting ? 'auto' : type,
-        up: (Number(flags) & 1) === 1,
-        missing: p.interfaces.filter((name) => !ports.split('\n').includes(name)),
+        missing: p.interfaces.filter((name) => !ports.has(name)),
+        down: p.interfaces.filter((name) => ports.has(name) && (Number(ports.get(name)) & 1) === 0),
       };
     });
   },
@@ -70,6 +72,5 @@ fi
 ovs-vsctl --timeout=30 --may-exist add-br "$bridge" -- set bridge "$bridge" datapath_type=$datapath || exit
 for port in ${p.interfaces}; do
   ovs-vsctl --timeout=30 --may-exist add-port "$bridge" "$port" && ip link set "$port" up || exit
-done
-ip link set "$bridge" up`,
+done`,
 });

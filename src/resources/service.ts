@@ -115,6 +115,8 @@ mkdir -p -- ${records} || exit
 printf %s ${digest} >"$record.new" && sync -d -- "$record.new" && mv -fT -- "$record.new" "$record" && sync -- ${records}`;
   return sh`
 systemctl reset-failed -- "$unit" 2>/dev/null
+# A socket cannot be opened under a service that runs without it.
+case $unit in *.socket) systemctl stop -- $(property Triggers) || fail "$unit cannot be opened: what it belongs to does not stop" ;; esac
 systemctl ${reload ? 'reload-or-restart' : 'restart'} -- "$unit" || fail "$unit does not ${reload ? 'reload' : 'start'}"
 tries=0
 while case $(property ActiveState) in activating | reloading | refreshing) [ $tries -lt 300 ] ;; *) false ;; esac; do

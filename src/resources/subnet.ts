@@ -61,7 +61,7 @@ export const subnet = defineApiResource({
     ...(p.routes ? { routes: p.routes } : {}),
     ...(p.ipv6_mode === undefined ? {} : { ipv6_mode: p.ipv6_mode }),
   }),
-  refuse: (_, { before, differences }) => {
+  cannot: (_, { before, differences }) => {
     const changed = differences.map(({ key }) => key).filter((key) => fixed.includes(key));
     if (!before || changed.length === 0) return undefined;
     return `Neutron cannot change ${changed.join(', ')} of a subnet: add another subnet to the network`;

@@ -6,6 +6,9 @@ const get = (path: string, status: number, body?: unknown): Exchange => [{ metho
 const projects = '/v3/projects?domain_id=default&name=service';
 const users = '/v3/users?domain_id=default&name=nova';
 const roles = '/v3/role_assignments?user.id=u1&include_names=true';
+const domains = '/v3/domains?name=heat';
+const heat = { id: 'd1', name: 'heat', description: '', enabled: true };
+const ofHeat = '/v3/users?domain_id=d1&name=nova';
 const services = '/v3/services?type=image';
 const endpoints = '/v3/endpoints?service_id=s1&region_id=R';
 const project = { id: 'p1', name: 'service', description: '', enabled: true, domain: { id: 'default' } };
@@ -150,6 +153,97 @@ export const keystone: readonly ApiCase[] = [
     found: { unknown: 'Keystone answered 500 to a login' },
   },
   { type: 'keystone-user', is: 'an API in trouble', params: user, look: [get(users, 503)], found: { unknown: 'Keystone answered 503' } },
+  {
+    type: 'keystone-user',
+    is: 'absent, of a domain of its own',
+    params: { user: 'nova', domain: 'heat', password, domain_roles: ['admin'] },
+    look: [get(domains, 200, { domains: [heat] }), get(ofHeat, 200, { users: [] })],
+    found: null,
+    differs: ['enabled', 'password', 'roles'],
+    apply: [
+      get(domains, 200, { domains: [heat] }),
+      get(ofHeat, 200, { users: [] }),
+      [
+        { method: 'POST', path: '/v3/users', body: { user: { name: 'nova', domain_id: 'd1', enabled: true, password } } },
+        201,
+        { user: { id: 'u1', name: 'nova' } },
+      ],
+      get(roles, 200, { role_assignments: [] }),
+      get('/v3/roles?name=admin', 200, { roles: [admin.role] }),
+      [{ method: 'PUT', path: '/v3/domains/d1/users/u1/roles/r1' }, 204],
+    ],
+  },
+  {
+    type: 'keystone-user',
+    is: 'one role too many on its domain; those on other domains are not looked at',
+    params: { user: 'nova', domain: 'heat', password },
+    look: [
+      get(domains, 200, { domains: [heat] }),
+      get(ofHeat, 200, { users: [{ id: 'u1', name: 'nova', enabled: true }] }),
+      [login, 201],
+      get(roles, 200, {
+        role_assignments: [
+          { role: admin.role, scope: { domain: heat } },
+          { role: admin.role, scope: { domain: { id: 'd2', name: 'else' } } },
+        ],
+      }),
+    ],
+    found: { enabled: true, password: 'current', roles: ['admin on its domain'] },
+    differs: ['roles'],
+    apply: [
+      get(domains, 200, { domains: [heat] }),
+      get(ofHeat, 200, { users: [{ id: 'u1', name: 'nova', enabled: true }] }),
+      get(roles, 200, { role_assignments: [{ role: admin.role, scope: { domain: heat } }] }),
+      [{ method: 'DELETE', path: '/v3/domains/d1/users/u1/roles/r1' }, 204],
+    ],
+  },
+  {
+    type: 'keystone-user',
+    is: 'of a domain that is not there yet',
+    params: { user: 'nova', domain: 'heat', password },
+    look: [get(domains, 200, { domains: [] })],
+    found: null,
+    differs: ['enabled', 'password', 'roles'],
+  },
+  {
+    type: 'keystone-domain',
+    is: 'absent',
+    params: { domain: 'heat', description: 'x' },
+    look: [get(domains, 200, { domains: [{ ...heat, name: 'HEAT' }] })],
+    found: null,
+    differs: ['enabled', 'description'],
+    apply: [
+      get(domains, 200, { domains: [] }),
+      [{ method: 'POST', path: '/v3/domains', body: { domain: { name: 'heat', enabled: true, description: 'x' } } }, 201],
+    ],
+  },
+  {
+    type: 'keystone-domain',
+    is: 'the same',
+    params: { domain: 'heat' },
+    look: [get(domains, 200, { domains: [heat] })],
+    found: { enabled: true, description: '' },
+    differs: null,
+  },
+  {
+    type: 'keystone-domain',
+    is: 'disabled',
+    params: { domain: 'heat' },
+    look: [get(domains, 200, { domains: [{ ...heat, enabled: false }] })],
+    found: { enabled: false, description: '' },
+    differs: ['enabled'],
+    apply: [
+      get(domains, 200, { domains: [heat] }),
+      [{ method: 'PATCH', path: '/v3/domains/d1', body: { domain: { name: 'heat', enabled: true } } }, 200],
+    ],
+  },
+  {
+    type: 'keystone-domain',
+    is: 'an API in trouble',
+    params: { domain: 'heat' },
+    look: [get(domains, 503)],
+    found: { unknown: 'Keystone answered 503' },
+  },
   {
     type: 'keystone-service',
     is: 'absent',

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
-import type { Case } from './case.ts';
+import { Secret } from '../../src/base/secret.ts';
+import type { ApiCase, Case, Exchange } from './case.ts';
 
 const cell = { cell: 'cell1', database: '{scheme}://{username}:{password}@db/nova?{query}', queue: 'rabbit://{username}:{password}@mq/' };
 const cells = (...rows: readonly string[][]) => rows.map((row) => `${row.join('\t')}\n`).join('');
@@ -17,7 +18,57 @@ const virt = {
 };
 const virtFile = (fitting: string, content: string) => `${fitting}\nroot:nova 640\n${sum(content)}  -\n`;
 
+const certificate = {
+  certificate: '/etc/pki/cert.pem',
+  key: '/etc/pki/key.pem',
+  authority: '/etc/pki/ca.pem',
+  secret: Secret.of('authority', 'seed'),
+  name: 'cmp1',
+  addresses: ['10.0.0.21'],
+};
+// The public key of that authority, worked out by openssl from its private key below.
+const authority = '42e7eed157dbd6fcfda102910a8a2b85eaac1db3285160e0d70d008a5763d594 *stdin';
+const signed = (good: string, names = 'DNS:cmp1, IP Address:10.0.0.21') => `root:root 600\n${authority}\n${good}\n    ${names}\n`;
+
 export const openstack: readonly Case[] = [
+  {
+    type: 'tls-certificate',
+    is: 'absent',
+    params: certificate,
+    answer: '',
+    found: null,
+    differs: ['authority', 'good', 'names', 'owner', 'mode'],
+    runs: ["'subjectAltName = DNS:cmp1,IP:10.0.0.21'", '-days 825'],
+    leaves: ['seed', 'PRIVATE'],
+    input: Secret.join([
+      '-----BEGIN PRIVATE KEY-----\n',
+      Secret.of('authority', 'MC4CAQAwBQYDK2VwBCIEIAUrKzjB4/rU432wx38IWGXiXYT/OsD1O15DgkA3Ehy0'),
+      '\n-----END PRIVATE KEY-----\n',
+    ]),
+  },
+  {
+    type: 'tls-certificate',
+    is: 'the same',
+    params: certificate,
+    answer: signed('good'),
+    found: { authority: 'current', good: true, names: ['DNS:cmp1', 'IP:10.0.0.21'], owner: 'root:root', mode: '600' },
+    differs: null,
+  },
+  {
+    type: 'tls-certificate',
+    is: 'near its end, for another address, of another authority',
+    params: certificate,
+    answer: signed('bad', 'DNS:cmp1, IP Address:10.0.0.99').replace(authority, `${'0'.repeat(64)} *stdin`),
+    found: { authority: 'other', good: false, names: ['DNS:cmp1', 'IP:10.0.0.99'], owner: 'root:root', mode: '600' },
+    differs: ['authority', 'good', 'names'],
+  },
+  {
+    type: 'tls-certificate',
+    is: 'no openssl',
+    params: certificate,
+    answer: { code: 127, err: 'openssl is not installed on this host\n' },
+    found: { unknown: 'openssl is not installed on this host' },
+  },
   {
     type: 'nova-cell',
     is: 'absent',
@@ -83,33 +134,33 @@ export const openstack: readonly Case[] = [
     type: 'ovs-bridge',
     is: 'absent',
     params: { bridge: 'br-ex', interfaces: ['eth1'] },
-    answer: 'netdev\0\0\0\0',
+    answer: 'netdev\0\0\0',
     found: null,
-    differs: ['datapath', 'up', 'missing'],
+    differs: ['datapath', 'missing', 'down'],
     runs: ['bridge=br-ex datapath=auto', 'for port in eth1;'],
   },
   {
     type: 'ovs-bridge',
     is: 'the same, with ports of others',
     params: { bridge: 'br-ex', interfaces: ['eth1'] },
-    answer: 'netdev\0netdev\n\0' + '0x1103\n\0eth1\nphy-br-ex\n\0',
-    found: { datapath: 'auto', up: true, missing: [] },
+    answer: 'netdev\0netdev\n\0eth1 0x1103\nphy-br-ex \n\0',
+    found: { datapath: 'auto', missing: [], down: [] },
     differs: null,
   },
   {
     type: 'ovs-bridge',
-    is: 'of the kernel, which has no module; down, and without its interface',
-    params: { bridge: 'br-ex', interfaces: ['eth1'] },
-    answer: 'netdev\0""\n\0' + '0x1002\n\0\0',
-    found: { datapath: 'system', up: false, missing: ['eth1'] },
-    differs: ['datapath', 'up', 'missing'],
+    is: 'of the kernel, which has no module; one interface is missing, the other is down',
+    params: { bridge: 'br-ex', interfaces: ['eth1', 'eth2'] },
+    answer: 'netdev\0""\n\0eth2 0x1002\n\0',
+    found: { datapath: 'system', missing: ['eth1'], down: ['eth2'] },
+    differs: ['datapath', 'missing', 'down'],
   },
   {
     type: 'ovs-bridge',
     is: 'of the kernel, as it was asked for',
     params: { bridge: 'br-ex', datapath: 'system' },
-    answer: 'netdev\0system\n\0' + '0x1103\n\0\0',
-    found: { datapath: 'system', up: true, missing: [] },
+    answer: 'netdev\0system\n\0\0',
+    found: { datapath: 'system', missing: [], down: [] },
     differs: null,
   },
   { type: 'ovs-bridge', is: 'no Open vSwitch', params: { bridge: 'br-ex' }, answer: noSwitch, found: { unknown: noSwitch.err.trim() } },
@@ -174,5 +225,73 @@ export const openstack: readonly Case[] = [
     found: { use: 'another content', owner: 'root:nova', mode: '640' },
     differs: ['use'],
     runs: ['if true; then head'],
+  },
+];
+
+const zones = (status: number, ...aggregates: readonly object[]): Exchange => [
+  { service: 'compute', method: 'GET', path: '/v2.1/os-aggregates' },
+  status,
+  { aggregates },
+];
+const act = (id: number, body: object): Exchange => [
+  { service: 'compute', method: 'POST', path: `/v2.1/os-aggregates/${id}/action`, body },
+  200,
+];
+const make: Exchange[0] = {
+  service: 'compute',
+  method: 'POST',
+  path: '/v2.1/os-aggregates',
+  body: { aggregate: { name: 'a', availability_zone: 'a' } },
+};
+const gpu = { id: 1, name: 'gpu', availability_zone: null, hosts: ['cmp1'] };
+const zone = (id: number, name: string, ...hosts: readonly string[]) => ({ id, name, availability_zone: name, hosts });
+
+export const compute: readonly ApiCase[] = [
+  {
+    type: 'compute-zone',
+    is: 'in no zone, and there is none',
+    params: { host: 'cmp1', zone: 'a' },
+    look: [zones(200, gpu)],
+    found: { zone: null },
+    differs: ['zone'],
+    apply: [zones(200, gpu), [make, 200, { aggregate: zone(7, 'a') }], act(7, { add_host: { host: 'cmp1' } })],
+  },
+  {
+    type: 'compute-zone',
+    is: 'in another zone; another host makes the right one at the same time',
+    params: { host: 'cmp1', zone: 'a' },
+    look: [zones(200, gpu, zone(2, 'b', 'cmp1'))],
+    found: { zone: 'b' },
+    differs: ['zone'],
+    apply: [
+      zones(200, gpu, zone(2, 'b', 'cmp1')),
+      act(2, { remove_host: { host: 'cmp1' } }),
+      [make, 409],
+      zones(200, zone(2, 'b'), zone(7, 'a')),
+      act(7, { add_host: { host: 'cmp1' } }),
+    ],
+  },
+  {
+    type: 'compute-zone',
+    is: 'in its zone',
+    params: { host: 'cmp1', zone: 'a' },
+    look: [zones(200, gpu, zone(2, 'a', 'cmp2', 'cmp1'))],
+    found: { zone: 'a' },
+    differs: null,
+  },
+  {
+    type: 'compute-zone',
+    is: 'in some zone, and the inventory names none',
+    params: { host: 'cmp1' },
+    look: [zones(200, zone(2, 'a', 'cmp1'))],
+    found: { zone: 'a' },
+    differs: null,
+  },
+  {
+    type: 'compute-zone',
+    is: 'an API in trouble',
+    params: { host: 'cmp1', zone: 'a' },
+    look: [zones(503)],
+    found: { unknown: 'Nova answered 503' },
   },
 ];

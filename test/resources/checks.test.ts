@@ -1,0 +1,42 @@
+import { expect, test } from 'vitest';
+import type { ApiRequest } from '../../src/resources/define.ts';
+import { checks } from '../../src/resources/checks.ts';
+
+const services = [
+  { binary: 'nova-compute', host: 'cmp1', state: 'up' },
+  { binary: 'nova-compute', host: 'cmp2', state: 'down' },
+  { binary: 'nova-conductor', host: 'ctl1', state: 'up' },
+];
+const agents = [
+  { binary: 'neutron-l3-agent', host: 'ctl1', alive: true },
+  { binary: 'neutron-l3-agent', host: 'ctl2', alive: false },
+];
+const compute = { service: 'compute', method: 'GET', path: '/v2.1/os-services' };
+const network = { service: 'network', method: 'GET', path: '/v2.0/agents' };
+const catalog = {
+  catalog: [
+    { type: 'image', endpoints: [{}] },
+    { type: 'compute', endpoints: [] },
+  ],
+};
+const identity = { service: 'identity', method: 'GET', path: '/v3/auth/catalog' };
+
+test.each<[string, object, object, number, unknown, string | undefined]>([
+  ['compute-service', { service: 'nova-compute', host: 'cmp1' }, compute, 200, { services }, undefined],
+  ['compute-service', { service: 'nova-compute', host: 'cmp2' }, compute, 200, { services }, 'Nova has not heard from it for a while'],
+  ['compute-service', { service: 'nova-compute', host: 'ctl1' }, compute, 200, { services }, 'it has not announced itself'],
+  ['compute-service', { service: 'nova-compute', host: 'cmp1' }, compute, 503, '', 'the list of services was answered 503'],
+  ['network-agent', { agent: 'neutron-l3-agent', host: 'ctl1' }, network, 200, { agents }, undefined],
+  ['network-agent', { agent: 'neutron-l3-agent', host: 'ctl2' }, network, 200, { agents }, 'Neutron has not heard from it for a while'],
+  ['network-agent', { agent: 'neutron-dhcp-agent', host: 'ctl1' }, network, 200, { agents }, 'it has not announced itself'],
+  ['network-agent', { agent: 'neutron-l3-agent', host: 'ctl1' }, network, 500, '', 'the list of agents was answered 500'],
+  ['catalog', { service: 'image' }, identity, 200, catalog, undefined],
+  ['catalog', { service: 'compute' }, identity, 200, catalog, 'in the catalogue without an endpoint'],
+  ['catalog', { service: 'network' }, identity, 200, catalog, 'not in the catalogue, which lists image, compute'],
+])('%s %j', (type, params, asked, status, body, said) => {
+  const check = checks.get(type);
+  if (check?.via !== 'api') throw new TypeError(`${type} does not ask an API`);
+  const conversation = check.ask({ ...params });
+  expect(conversation.next().value as ApiRequest).toEqual(asked);
+  expect(conversation.next({ status, body })).toEqual({ done: true, value: said });
+});
