@@ -6,6 +6,7 @@ own=$(. /etc/os-release && echo "$VERSION_CODENAME")
 # shellcheck disable=SC2016 # the names are apt's
 apt-get indextargets --format 'deb $(REPO_URI) $(RELEASE) $(COMPONENT)' 'Created-By: Packages' | sort -u |
   grep -E " $own(-updates|-security)? main$" | sed "s/ $own/ $release/" >sources
+[ -s sources ] || { echo "no apt source of this host names the release $own" >&2; exit 1; }
 # How the mirror is reached from here is nobody's business in the cloud.
 apt-config dump | grep -E '^Acquire::https?::(Proxy|CaInfo)' >apt.conf || true
 

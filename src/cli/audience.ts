@@ -1,4 +1,6 @@
+import { writeFileSync } from 'node:fs';
 import type { Event } from '../base/event.ts';
+import { junit } from '../report/junit.ts';
 import { ndjson, plain, terminal, type Reporter } from '../report/report.ts';
 import type { Options } from './options.ts';
 import { peopleStream, useColor } from './output.ts';
@@ -19,7 +21,18 @@ export function openAudience(options: Options, command: string): Audience {
   // An upgrade tells of waves as they come; rows are for one walk.
   const rows = stream.isTTY && !options.json && command !== 'upgrade';
   const people = rows ? terminal(write, command, useColor(stream)) : plain(write, command, useColor(stream));
-  const all: Reporter[] = options.json ? [ndjson((text) => process.stdout.write(text)), people] : [people];
+  const { junit: file } = options;
+  const all: Reporter[] = [
+    ...(options.json ? [ndjson((text) => process.stdout.write(text))] : []),
+    ...(file === undefined
+      ? []
+      : [
+          junit((text) => {
+            writeFileSync(file, text);
+          }),
+        ]),
+    people,
+  ];
   return {
     emit: (event) => {
       for (const reporter of all) reporter.tell(event);

@@ -19,9 +19,10 @@ export function explain([topic = '']: readonly string[], options: Options): numb
   // An inventory is needed for its hosts and roles alone; without one, everything else can be explained.
   const { inventory } = readInventory(options.inventory);
   const { roles } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
-  const ofCloud = inventory ? withResources(inventory, wantedRoles(inventory, roles), placeholders().get) : [];
+  // Asked when it matters only: resources that cannot be made are no reason not to explain the rest.
+  const ofCloud = (): readonly Role[] => (inventory ? withResources(inventory, wantedRoles(inventory, roles), placeholders().get) : []);
   const texts = [
-    ...[...new Set([...roles.values(), ...ofCloud])].filter((role) => role.name === topic).map(roleText),
+    ...(topic === 'resources' ? ofCloud() : [...roles.values()]).filter((role) => role.name === topic).map(roleText),
     ...[...resourceTypes, ...checks.values()].filter((each) => each.type === topic).map((each) => entryText(each)),
     ...(Object.hasOwn(problemCodes, topic) ? [problemText(topic as keyof typeof problemCodes)] : []),
     ...(inventory ? hostTexts(inventory, ofCloud, topic) : []),
@@ -61,15 +62,16 @@ function problemText(code: keyof typeof problemCodes): string {
 }
 
 /** A host: what it is, the roles on it, and for each param the value and the level that it came from. */
-function hostTexts(inventory: Inventory, roles: readonly Role[], name: string): string[] {
+function hostTexts(inventory: Inventory, roles: () => readonly Role[], name: string): string[] {
   const host = inventory.hosts.find((each) => each.name === name);
   if (!host) return [];
   const secrets = placeholders();
   const facts = [
     `${host.name}: ${host.kinds.join(', ')} at ${host.address}${host.cell === undefined ? '' : `, cell ${host.cell}`}${host.zone === undefined ? '' : `, zone ${host.zone}`}`,
   ];
-  const byName = new Map(roles.map((role) => [role.name, role]));
-  const own = roles.filter((role) => hostsOf(inventory, role, byName).includes(host));
+  const all = roles();
+  const byName = new Map(all.map((role) => [role.name, role]));
+  const own = all.filter((role) => hostsOf(inventory, role, byName).includes(host));
   const params = own.flatMap((role) => [
     `  ${role.name}`,
     ...Object.entries(resolveParams(inventory, role, host, secrets.get)).map(

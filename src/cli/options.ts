@@ -10,4 +10,5 @@ export interface Options {
   readonly acceptIrreversible?: boolean;
   readonly fail?: readonly string[];
   readonly from?: string;
+  readonly junit?: string;
 }

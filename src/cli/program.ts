@@ -80,7 +80,7 @@ const entries: readonly Entry[] = [
   {
     usage: 'verify',
     summary: 'run the health checks of all roles',
-    options: [only],
+    options: [only, new Option('--junit <file>', 'write the results as JUnit XML too')],
     examples: [
       ['cellwise verify', 'is the cloud well?'],
       ['cellwise verify --only keystone --json', 'one role and what it needs, for a monitor'],

@@ -43,6 +43,7 @@ export class DataFailed extends Error {
 
 const answerLimit = 64 * 1024 * 1024;
 const timeLimit = 60_000;
+const octets = 'application/octet-stream';
 /** Seconds: images are large, and made slowly. */
 const dataTimeLimit = 3600;
 /** As many as are looked for in one list at the same time are asked for by name; for more, the whole list is fetched. */
@@ -163,8 +164,8 @@ export function openApis(apis: ReadonlyMap<string, Api>, hosts: ApiHosts): ApiSe
     const api = apiOf(request.service);
     const root = rootOf(api);
     // A new one: it must last until the data is made and sent.
-    const token = await login(request.auth === undefined || request.auth === 'none' ? administrator() : request.auth);
-    const headers = headersOf({ ...request, contentType: request.contentType ?? 'application/octet-stream' }, root.host);
+    const token = await login(typeof request.auth === 'object' ? request.auth : administrator());
+    const headers = headersOf({ contentType: octets, ...request }, root.host);
     const command = sending(made, request.method, root, root.path + request.path, headers);
     requests += 1;
     const output = await hosts.mend(api.host, withInput(withTimeout(command, dataTimeLimit), token), said);
@@ -298,9 +299,7 @@ async function talk(stream: Duplex, request: ApiRequest, headers: Readonly<Recor
         path: request.path,
         headers: {
           connection: 'close',
-          ...(length === undefined
-            ? {}
-            : { 'content-type': file === undefined ? 'application/json' : 'application/octet-stream', 'content-length': length }),
+          ...(length === undefined ? {} : { 'content-type': file === undefined ? 'application/json' : octets, 'content-length': length }),
           ...headers,
         },
       },

@@ -119,13 +119,7 @@ export const image = defineApiResource({
       if (body.length > 0) yield* call({ service: 'image', method: 'PATCH', path: `/v2/images/${known.id}`, body, contentType });
     }
     if (!differs.has('data')) return;
-    yield* call({
-      service: 'image',
-      method: 'PUT',
-      path: `/v2/images/${known.id}/file`,
-      data: dataFor(p),
-      contentType: 'application/octet-stream',
-    });
+    yield* call({ service: 'image', method: 'PUT', path: `/v2/images/${known.id}/file`, data: dataFor(p) });
   },
 });
 

@@ -97,6 +97,7 @@ describe('validate', () => {
     'examples/start.yaml',
     'examples/production.yaml',
     'examples/own-role/inventory.yaml',
+    'examples/first-cloud/inventory.yaml',
   ])('%s is valid', async (file) => {
     const ended = await cellwise(['validate', '-i', file]);
     expect(ended).toMatchObject({ code: 0, err: '' });

@@ -26,7 +26,7 @@ function cloud(more = ''): string {
   const file = join(directory, 'cloud.yaml');
   writeFileSync(
     file,
-    `cloud: { name: lab, release: "2026.1" }
+    `cloud: { name: lab, release: "2026.1", services: [base, compute] }
 networks: { management: { cidr: 10.0.0.0/8 } }
 roles: [${writeRoles({ compute: role })}]
 ${more}hosts:

@@ -45,6 +45,11 @@ beforeAll(async () => {
     session.refresh();
     return session.follow(asking(request), 60);
   };
+  // All of them start with the machine.
+  await Promise.all(
+    Object.keys(services).map((service) => open().follow(asking({ service, method: 'GET', path: '/', auth: 'none' }), 300)),
+  );
+  expect(await send({ service: 'identity', method: 'GET', path: '/v3/projects' })).toMatchObject({ status: 200 });
 }, 1_200_000);
 
 afterAll(async () => {

@@ -137,7 +137,6 @@ const sending: Exchange = [
     method: 'PUT',
     path: '/v2/images/i1/file',
     data: { command: { script: 'make' }, result: 'image' },
-    contentType: 'application/octet-stream',
   },
   204,
 ];
