@@ -25,7 +25,9 @@ it.each([
 });
 
 it('of each zone in turn', () => {
-  const zones = ['a', 'a', 'b', 'b', 'c'].map((zone, i) => `  sto${i + 1}: {address: 10.77.0.3${i}, kind: storage, zone: ${zone}}\n`).join('');
+  const zones = ['a', 'a', 'b', 'b', 'c']
+    .map((zone, i) => `  sto${i + 1}: {address: 10.77.0.3${i}, kind: storage, zone: ${zone}}\n`)
+    .join('');
   expect(hostsWith('/odd', controller + zones, 'params: {odd: {hosts: 3}}\n')).toEqual(['sto1', 'sto3', 'sto5']);
 });
 
