@@ -8,13 +8,17 @@ const real = {
   fileParallelism: false,
 };
 
-// `unit` needs nothing but Node; `real` and `proof` need the Docker engine. `proof` is what takes its time: crashes, cut
-// networks, thousands of hostile values.
+// Laws of step types that need half an OpenStack or a Ceph cluster, whose packages take minutes to install.
+const services = ['test/resources/cloud-law.real.test.ts', 'test/resources/ceph-law.real.test.ts'];
+
+// `unit` needs nothing but Node, the others the Docker engine. `proof` is what takes its time: crashes, cut networks,
+// thousands of hostile values.
 export default defineConfig({
   test: {
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.real.test.ts', 'test/proof/**'], testTimeout: 30_000 } },
-      { test: { name: 'real', include: ['test/**/*.real.test.ts'], exclude: ['test/proof/**'], ...real } },
+      { test: { name: 'real', include: ['test/**/*.real.test.ts'], exclude: ['test/proof/**', ...services], ...real } },
+      { test: { name: 'services', include: services, ...real } },
       // Half of their time they wait: for a network to come back, for somebody to be given up.
       { test: { name: 'proof', include: ['test/proof/**/*.test.ts'], ...real, fileParallelism: true, maxWorkers: 2 } },
     ],

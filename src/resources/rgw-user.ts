@@ -33,11 +33,11 @@ export const rgwUser = defineResource({
     withTimeout(
       sh`
 command -v radosgw-admin >/dev/null || { echo "Ceph's gateway is not installed on this host" >&2; exit 127; }
-timeout 60 radosgw-admin user info --uid ${p.uid} 2>/dev/null`,
+timeout 60 radosgw-admin user info --uid ${p.uid}`,
       90,
     ),
   parse: (output, p): Found => {
-    if (output.code === notThere) return null;
+    if (output.code !== 0 && output.err.includes('no user info saved')) return null;
     if (output.code !== 0) return { unknown: output.err.toString().trim() || 'the gateway has no answer: does the cluster run?' };
     const user = JSON.parse(output.out.toString()) as User;
     const told = (key: string, wanted: Text | undefined): string => (wanted !== undefined && key === reveal(wanted) ? 'current' : 'other');
@@ -49,14 +49,14 @@ timeout 60 radosgw-admin user info --uid ${p.uid} 2>/dev/null`,
       swift: swift ? told(swift.secret_key, p.swift_key) : null,
     };
   },
-  // Given as options, keys would be seen in the list of processes. So the user is made without any, and then its record is
-  // put back with them.
+  // Given as options, keys would be seen in the list of processes. So the user is made with one that nobody knows, and then
+  // its record is put back with the right ones.
   apply: (p) =>
     withTimeout(
       withInput(
         sh`
 set -e
-radosgw-admin user info --uid ${p.uid} >/dev/null 2>&1 || radosgw-admin user create --uid ${p.uid} --display-name ${p.display_name} --gen-access-key=false >/dev/null
+radosgw-admin user info --uid ${p.uid} >/dev/null 2>&1 || radosgw-admin user create --uid ${p.uid} --display-name ${p.display_name} >/dev/null
 python3 -c ${putRecord} ${p.uid} ${p.display_name} ${p.access_key} ${p.swift_key === undefined ? '' : 'swift'} ${p.system ? 'system' : ''}`,
         text`{"secret_key":${inJson(p.secret_key)},"swift_key":${inJson(p.swift_key ?? '')}}`,
       ),
@@ -70,9 +70,6 @@ interface User {
   readonly swift_keys: readonly { readonly user: string; readonly secret_key: string }[];
   readonly system?: boolean | string;
 }
-
-// ENOENT, as radosgw-admin's exit code.
-const notThere = 2;
 
 const putRecord = `
 import json, subprocess, sys

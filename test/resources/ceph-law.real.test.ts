@@ -119,6 +119,8 @@ chown ceph:ceph /var/lib/ceph/mgr/ceph-law/keyring && systemctl enable -q --now 
     },
     {
       type: 'rgw-user',
+      // The first of all makes the gateway's pools, which takes its time.
+      prepare: 'timeout 110 radosgw-admin user list',
       params: { uid: 'law', display_name: `L'aw`, access_key: 'LAW', secret_key: key, swift_key: other },
       tamper:
         'radosgw-admin user modify --uid law --display-name Changed && radosgw-admin key create --uid law --key-type s3 --gen-access-key',

@@ -319,7 +319,7 @@ export const ceph: readonly Case[] = [
     type: 'rgw-user',
     is: 'not there',
     params: demo,
-    answer: { code: 2 },
+    answer: { code: 22, err: 'could not fetch user info: no user info saved\n' },
     found: null,
     differs: ['display_name', 'keys', 'system'],
     runs: ['radosgw-admin user create --uid demo'],

@@ -1,0 +1,67 @@
+import { expect, it } from 'vitest';
+import { inventoryOf, needs, planOf, rolesOf, step } from './clouds.ts';
+
+const controller = '  ctl1: {address: 10.77.0.11, kind: controller}\n';
+const storage = (count: number): string => `${controller}  sto[1-${count}]: {address: 10.77.0.31, kind: storage, disks: [/dev/sdb]}\n`;
+const roles = rolesOf({
+  odd: { on: ['storage'], hosts: 'quorum', params: { hosts: { type: 'integer' } }, steps: [{ file: '/odd' }] },
+  beside: { on: ['storage'], hosts: { with: 'odd' }, needs: ['odd'], steps: [{ file: '/beside' }] },
+  ours: { on: ['storage'], storage: 'ceph', reads: ['odd'], steps: [{ file: '/ours', content: '{{join (pluck odd.hosts "name") " "}}' }] },
+});
+
+function hostsWith(path: string, hosts: string, more = '', cloud = ''): string[] {
+  const plan = planOf(inventoryOf(hosts, more, cloud), roles);
+  return [...plan.nodes.values()].flatMap((node) => (node.kind === 'step' && node.name === path ? [node.host] : []));
+}
+
+it.each([
+  [1, ['sto1']],
+  [2, ['sto1']],
+  [4, ['sto1', 'sto2', 'sto3']],
+  [6, ['sto1', 'sto2', 'sto3', 'sto4', 'sto5']],
+])('of %i hosts an odd number is chosen', (count, chosen) => {
+  expect(hostsWith('/odd', storage(count))).toEqual(chosen);
+  expect(hostsWith('/beside', storage(count))).toEqual(chosen);
+});
+
+it('of each zone in turn', () => {
+  const zones = ['a', 'a', 'b', 'b', 'c']
+    .map((zone, i) => `  sto${i + 1}: {address: 10.77.0.3${i}, kind: storage, zone: ${zone}}\n`)
+    .join('');
+  expect(hostsWith('/odd', controller + zones, 'params: {odd: {hosts: 3}}\n')).toEqual(['sto1', 'sto3', 'sto5']);
+});
+
+it('or where the inventory says', () => {
+  expect(hostsWith('/odd', storage(4), 'kinds: {storage: {params: {odd: {hosts: [sto4]}}}}\n')).toEqual(['sto4']);
+  expect(hostsWith('/odd', storage(4), 'params: {odd: {hosts: 1}}\n')).toEqual(['sto1']);
+});
+
+it('a role of another storage back end is no part of the cloud', () => {
+  expect(hostsWith('/ours', storage(1))).toEqual(['sto1']);
+  expect(hostsWith('/ours', storage(1), '', ', storage: file')).toEqual([]);
+});
+
+it('reading a role is not waiting for it', () => {
+  const plan = planOf(inventoryOf(storage(3)), roles);
+  expect(step(plan, 'sto2/ours/file /ours').params).toMatchObject({ content: 'sto1 sto2 sto3' });
+  expect(needs(plan, 'sto2/ours/file /ours')).toEqual([]);
+});
+
+it('what leaves is known to templates', () => {
+  const leaving = rolesOf({ r: { on: ['storage'], steps: [{ file: '/f', content: '{{json leaving.hosts}} {{json leaving.disks}}' }] } });
+  const hosts = `${controller}  sto1: {address: 10.77.0.31, kind: storage, disks: [/dev/sdb, {device: /dev/sdc, state: absent}]}
+  sto2: {address: 10.77.0.32, kind: storage, disks: [/dev/sdb], state: absent}\n`;
+  const { params } = step(planOf(inventoryOf(hosts), leaving), 'sto1/r/file /f');
+  expect(params).toMatchObject({ content: '["sto2"] [{"host":"sto1","device":"/dev/sdc"}]' });
+});
+
+it('a service may watch what a role that it needs keeps', () => {
+  const plan = planOf(
+    inventoryOf(controller),
+    rolesOf({
+      conf: { on: ['controller'], scope: 'host', steps: [{ file: '/etc/conf' }] },
+      daemon: { on: ['controller'], needs: ['conf'], steps: [{ service: 'd', watches: ['/etc/conf'] }] },
+    }),
+  );
+  expect(step(plan, 'ctl1/daemon/service d').watches).toEqual([{ step: 'ctl1/conf/file /etc/conf', name: '/etc/conf' }]);
+});
