@@ -1,10 +1,11 @@
 import { Invalid } from '../base/problem.ts';
 import type { Event } from '../base/event.ts';
 import { openJournal, type Journal } from '../engine/journal.ts';
+import { isOpen, openLedger, stateOf } from '../engine/ledger.ts';
 import { readPlan, refuseOther, refuseStale } from '../engine/plan-file.ts';
 import * as engine from '../engine/run.ts';
 import { ask } from './ask.ts';
-import { partOf } from './cloud.ts';
+import { partOf, placesOf } from './cloud.ts';
 import { tellDropped } from './dropped.ts';
 import { exitOf } from './exit.ts';
 import type { Options } from './options.ts';
@@ -16,7 +17,21 @@ export async function apply([planFile]: readonly string[], options: Options): Pr
       { code: 'cannot-ask', message: 'Nobody can be asked: standard input is no terminal', hint: 'Say --yes to apply without a question.' },
     ]);
   }
+  if (options.only === undefined) refuseMidway(options.inventory);
   return inSession(options, 'apply', (session) => applyIn(session, planFile, options));
+}
+
+/** In the middle of an upgrade an apply would bring all hosts that are left to the new release at once. */
+function refuseMidway(inventory: string): void {
+  const state = stateOf(openLedger(placesOf(inventory).upgrade.ledger).facts);
+  if (!isOpen(state)) return;
+  throw new Invalid([
+    {
+      code: 'upgrade-open',
+      message: `An upgrade to ${state.to} is ${state.status}: an apply would bring all other hosts there at once`,
+      hint: 'Go on by `cellwise upgrade resume`. To mend a part meanwhile, say --only.',
+    },
+  ]);
 }
 
 async function applyIn(whole: Session, planFile: string | undefined, options: Options): Promise<number> {

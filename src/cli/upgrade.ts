@@ -6,7 +6,7 @@ import { Invalid } from '../base/problem.ts';
 import { canonical } from '../base/state.ts';
 import type { Clock } from '../base/clock.ts';
 import { nowhere, readRuns } from '../engine/journal.ts';
-import { openLedger, stateOf, type UpgradeState } from '../engine/ledger.ts';
+import { isOpen, openLedger, stateOf, type UpgradeState } from '../engine/ledger.ts';
 import { readPlan, refuseOther, refuseStale, savePlan } from '../engine/plan-file.ts';
 import { preflight, type Preflight } from '../engine/preflight.ts';
 import { durations, preview } from '../engine/preview.ts';
@@ -174,10 +174,6 @@ function runHere({ run: script, within }: Hook): Promise<Output> {
 /** What of a journey is decided by the inventory: whoever changes it has another plan. */
 function textOf({ to, stages }: Journey): string {
   return canonical([to, stages.map(({ id, policy, waves }) => [id, policy, waves.map(({ works }) => works.map(({ host }) => host))])]);
-}
-
-function isOpen(state: UpgradeState | undefined): state is UpgradeState {
-  return state?.status === 'running' || state?.status === 'paused';
 }
 
 function refuseAction(action: 'run' | 'resume', open: UpgradeState | undefined, journey: Journey): void {

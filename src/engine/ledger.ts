@@ -149,6 +149,11 @@ export function stateOf(facts: readonly Dated[]): UpgradeState | undefined {
   return state;
 }
 
+/** Begun, and neither ended nor left. */
+export function isOpen(state: UpgradeState | undefined): state is UpgradeState {
+  return state?.status === 'running' || state?.status === 'paused';
+}
+
 /** Takes one more fact into a state that `stateOf` has given. */
 export function follow(known: UpgradeState, fact: Dated): void {
   const state = known as Mutable<UpgradeState>;

@@ -6,7 +6,7 @@ import { worksOf, type HostWork, type Journey, type Lease, type Stage, type Stag
 import type { Step } from '../plan/plan.ts';
 import { Acts, type ActOptions, type Outcome } from './acts.ts';
 import { Leases } from './leases.ts';
-import { follow, stateOf, turn, type Dated, type Fact, type Ledger, type PauseCause, type UpgradeState } from './ledger.ts';
+import { follow, isOpen, stateOf, turn, type Dated, type Fact, type Ledger, type PauseCause, type UpgradeState } from './ledger.ts';
 import { Locked, type RunOptions } from './work.ts';
 
 export interface UpgradeOptions extends Omit<ActOptions, 'plan' | 'clock'> {
@@ -68,7 +68,7 @@ class Upgrade {
     this.#acts = new Acts({ ...options, plan: options.journey.plan });
     const state = stateOf(options.ledger.facts);
     this.#lead = options.journey.plan.hosts.find((host) => host.state === 'present')!.name;
-    const fresh = state === undefined || state.status === 'aborted' || state.status === 'finished';
+    const fresh = !isOpen(state);
     const by = `${options.holder.who}: ${options.command}`;
     if (fresh) this.#begin({ type: 'begun', to: this.#journey.to, from: options.from, hosts: this.#hosts().length, by });
     this.#state = stateOf(options.ledger.facts)!;
