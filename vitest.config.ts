@@ -15,7 +15,8 @@ export default defineConfig({
     projects: [
       { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.real.test.ts', 'test/proof/**'], testTimeout: 30_000 } },
       { test: { name: 'real', include: ['test/**/*.real.test.ts'], exclude: ['test/proof/**'], ...real } },
-      { test: { name: 'proof', include: ['test/proof/**/*.test.ts'], ...real } },
+      // Half of their time they wait: for a network to come back, for somebody to be given up.
+      { test: { name: 'proof', include: ['test/proof/**/*.test.ts'], ...real, fileParallelism: true, maxWorkers: 2 } },
     ],
   },
 });

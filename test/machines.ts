@@ -1,6 +1,6 @@
 // Real machines for tests: containers of the lab's image, through testcontainers. As vitest's globalSetup this file makes
 // the image and removes what interrupted runs left behind.
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { GenericContainer, Wait } from 'testcontainers';
 import { ensureCache } from '../src/lab/cache.ts';
@@ -33,10 +33,10 @@ export interface Machine {
   stop(): Promise<void>;
 }
 
-/** Starts a machine; about a second. `name` becomes its hostname. */
-export async function startMachine(options: { release?: string; name?: string } = {}): Promise<Machine> {
+/** Starts a machine; about a second. `name` becomes its hostname; `image` is one that was made of a machine. */
+export async function startMachine(options: { release?: string; name?: string; image?: string } = {}): Promise<Machine> {
   const name = options.name ?? `host-${randomBytes(3).toString('hex')}`;
-  const [image, cache, key] = await Promise.all([imageOf(options.release ?? 'trixie'), packageCache(), testKey()]);
+  const [image, cache, key] = await Promise.all([options.image ?? imageOf(options.release ?? 'trixie'), packageCache(), testKey()]);
   const container = await new MachineContainer(image)
     .withHostname(name)
     .withLabels({ [runLabel]: testRun() })
@@ -55,6 +55,26 @@ export async function startMachine(options: { release?: string; name?: string } 
   }
   const address = container.getIpAddress('bridge');
   return { name, address, port: 22, identity: key.identity, hostKey: ready.out.trim(), container: container.getId(), exec, stop };
+}
+
+/**
+ * The image of a machine called `name` on which a script has run, e.g. one that installs packages: made once for a script
+ * and the machine that it runs on.
+ */
+export async function imageAfter(name: string, script: string): Promise<string> {
+  const base = await imageOf('trixie');
+  const tag = `cellwise-test:${name}-${createHash('sha256').update(base).update(script).digest('hex').slice(0, 8)}`;
+  if ((await docker(['image', 'ls', '--quiet', tag])) !== '') return tag;
+  tell(`making ${tag}: once, a few minutes`);
+  const machine = await startMachine({ name });
+  try {
+    const { code, out, err } = await machine.exec(script);
+    if (code !== 0) throw new Error(`${tag} could not be made:\n${out.slice(-2000)}${err.slice(-2000)}`);
+    await docker(['commit', machine.container, tag]);
+  } finally {
+    await machine.stop();
+  }
+  return tag;
 }
 
 /** What testcontainers has no `with…` for is set on the request for the engine itself. */

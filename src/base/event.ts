@@ -21,6 +21,8 @@ export interface ShownChange {
   readonly reasons?: readonly string[];
   /** Cannot be taken back. */
   readonly irreversible?: boolean;
+  /** Why this change will not be made. */
+  readonly refused?: string;
 }
 
 export interface Summary {
@@ -35,6 +37,23 @@ export interface Summary {
   readonly steps: number;
   readonly seconds: number;
   readonly roundTrips: number;
+}
+
+/** A part of an upgrade's way, as it is shown before anything is touched. */
+export interface ShownStage {
+  /** `control/keystone`, `cells/cell1`. */
+  readonly id: string;
+  readonly waves: readonly { readonly canary: boolean; readonly hosts: readonly string[] }[];
+  readonly drain: string;
+  /** What is taken for a while and given back. */
+  readonly taken: readonly string[];
+  /** Hosts that change alike are one entry; the change is that of the first of them. */
+  readonly changes: readonly ({ readonly hosts: readonly string[]; readonly change: ShownChange } & StepName)[];
+  readonly unknown: readonly ({ readonly hosts: readonly string[]; readonly because: string; readonly irreversible: boolean } & StepName)[];
+  /** Seconds that its steps took when they were last done. */
+  readonly seconds: number;
+  /** Steps that have never been done: nothing is known of their time. */
+  readonly untold: number;
 }
 
 /** Everything a run tells, in order. `--json` prints them one a line; the journal keeps those of steps. */
@@ -79,6 +98,16 @@ export type Event =
     }
   | { readonly type: 'problem'; readonly problem: Problem }
   | { readonly type: 'critical-path'; readonly steps: readonly { readonly step: string; readonly seconds: number }[] }
+  /** The way of an upgrade, before anything is touched; `reasons`: why it may not start. */
+  | {
+      readonly type: 'journey';
+      readonly from: readonly string[];
+      readonly to: string;
+      readonly stages: readonly ShownStage[];
+      readonly reasons: readonly { readonly message: string; readonly hint?: string }[];
+    }
+  /** How far an upgrade has come: `done` of `of` turns, a turn being a host in a stage. */
+  | { readonly type: 'progress'; readonly text: string; readonly stage?: string; readonly done: number; readonly of: number }
   | Summary;
 
 /** Where events go. */

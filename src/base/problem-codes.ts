@@ -157,6 +157,24 @@ export const problemCodes = {
     title: 'A virtual address cannot be used',
     explain: 'The internal one is in the management network, the external one in any network described; neither is the address of a host.',
   },
+  'unknown-resource': {
+    title: 'A resource names another that is not declared',
+    explain:
+      'Resources refer to each other by the keys that they have under `resources`. What they refer to is declared in the same inventory, so that it is there before them.',
+  },
+  'duplicate-resource': {
+    title: 'Two subnets have the same key',
+    explain: 'Routers refer to subnets by their keys, whichever network they are on. `name` gives two of them the same name in the cloud.',
+  },
+  'no-source': {
+    title: 'It is not clear where something comes from',
+    explain: 'An image has one of file, url and build; a key pair has one of public_key and file.',
+  },
+  'no-api': {
+    title: 'Resources need an API that this cloud does not have',
+    explain:
+      'For example networks, where no role offers the network API. Roles say which API they offer by `api`; a role without a host offers none.',
+  },
   'unknown-role': {
     title: 'There is no role of this name',
     explain: 'Roles are the directories below roles/. `cellwise explain NAME` shows one; the hint names the nearest.',
@@ -169,6 +187,11 @@ export const problemCodes = {
     title: 'A role is called otherwise than its directory, or like another role',
     explain: 'The directory is how people find it, and the name is how roles find each other: give both the same name, and each its own.',
   },
+  refused: {
+    title: 'A change that must not be made',
+    explain:
+      'It would lose data, or overwrite what belongs to somebody else. Nothing of the plan is done. The message says what is in the way.',
+  },
   'role-cycle': {
     title: 'Roles need each other in a circle',
     explain: 'None of them could ever begin. The message shows the circle; take one of its needs away.',
@@ -180,6 +203,14 @@ export const problemCodes = {
   'os-unknown': {
     title: 'A role knows no names for this operating system',
     explain: 'Packages and units are called differently on each family. The role names them below `os`, one entry a family.',
+  },
+  'upgrade-open': {
+    title: 'An upgrade was begun and is not ended',
+    explain: 'There is one upgrade at a time. It is gone on with by `upgrade resume`, or left where it is by `upgrade abort`.',
+  },
+  'no-upgrade': {
+    title: 'There is no upgrade under way',
+    explain: '`cellwise upgrade status` tells what became of the last one; `cellwise upgrade run` begins one.',
   },
   'upgrade-section': {
     title: 'Something has no place around an upgrade',

@@ -1,9 +1,9 @@
-import { createInterface } from 'node:readline/promises';
 import { Invalid } from '../base/problem.ts';
 import type { Event } from '../base/event.ts';
 import { openJournal, type Journal } from '../engine/journal.ts';
-import { readPlan, refuseStale } from '../engine/plan-file.ts';
+import { readPlan, refuseOther, refuseStale } from '../engine/plan-file.ts';
 import * as engine from '../engine/run.ts';
+import { ask } from './ask.ts';
 import { partOf } from './cloud.ts';
 import { exitOf } from './exit.ts';
 import type { Options } from './options.ts';
@@ -20,6 +20,7 @@ export async function apply([planFile]: readonly string[], options: Options): Pr
 
 async function applyIn(whole: Session, planFile: string | undefined, options: Options): Promise<number> {
   const saved = planFile === undefined ? undefined : readPlan(planFile, whole.plan);
+  if (saved && planFile !== undefined) refuseOther(planFile, saved, whole.plan, undefined);
   const session = saved ? asSaved(whole, saved.only ?? undefined, options.only) : whole;
   const journal = lateJournal(session);
   try {
@@ -28,7 +29,7 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
       journal,
       confirm: async (told) => {
         if (saved && planFile !== undefined) refuseStale(planFile, saved, session.plan, told);
-        const yes = options.yes === true || told.pending === 0 || (await ask(session));
+        const yes = options.yes === true || told.pending === 0 || (await ask(session, 'Apply these changes?'));
         const only = saved ? saved.only : options.only;
         if (yes) journal.begin(`cellwise apply${only ? ` --only ${only}` : ''} by ${session.holder.who}`);
         return yes;
@@ -38,7 +39,7 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
     session.emit(summary);
     return exitOf(summary, session.drain);
   } finally {
-    journal.close();
+    await journal.close();
   }
 }
 
@@ -58,7 +59,7 @@ function asSaved(session: Session, only: string | undefined, asked: string | und
 }
 
 /** A journal that is begun once it is sure that something is done: a run that was refused is no run. */
-function lateJournal(session: Session): Journal & { begin(text: string): void } {
+export function lateJournal(session: Session): Journal & { begin(text: string): void } {
   let journal: Journal | undefined;
   const record = (event: Event): void => journal?.record(masked(event, session.secrets.mask));
   return {
@@ -67,18 +68,7 @@ function lateJournal(session: Session): Journal & { begin(text: string): void } 
       record({ type: 'note', text });
     },
     record,
-    close: () => journal?.close(),
+    synced: () => journal?.synced() ?? Promise.resolve(),
+    close: () => journal?.close() ?? Promise.resolve(),
   };
-}
-
-async function ask(session: Session): Promise<boolean> {
-  await session.output.settle();
-  const prompt = createInterface({ input: process.stdin, output: process.stderr });
-  try {
-    return /^(y|yes)$/i.test((await prompt.question('Apply these changes? [y/N] ', { signal: session.drain })).trim());
-  } catch {
-    return false;
-  } finally {
-    prompt.close();
-  }
 }

@@ -16,7 +16,9 @@ export function openAudience(options: Options, command: string): Audience {
   const write = (text: string): void => {
     stream.write(text);
   };
-  const people = stream.isTTY && !options.json ? terminal(write, command, useColor(stream)) : plain(write, command, useColor(stream));
+  // An upgrade tells of waves as they come; rows are for one walk.
+  const rows = stream.isTTY && !options.json && command !== 'upgrade';
+  const people = rows ? terminal(write, command, useColor(stream)) : plain(write, command, useColor(stream));
   const all: Reporter[] = options.json ? [ndjson((text) => process.stdout.write(text)), people] : [people];
   return {
     emit: (event) => {

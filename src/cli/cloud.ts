@@ -4,7 +4,8 @@ import { Invalid } from '../base/problem.ts';
 import type { Inventory } from '../inventory/types.ts';
 import { readInventory } from '../inventory/read.ts';
 import { check } from '../plan/check.ts';
-import { expand } from '../plan/expand.ts';
+import { expand, expandModels, expandUpgrade } from '../plan/expand.ts';
+import { journeyOf, type Journey } from '../plan/journey.ts';
 import { checkParams, checkServices } from '../plan/params.ts';
 import type { Plan } from '../plan/plan.ts';
 import { select } from '../plan/select.ts';
@@ -17,6 +18,8 @@ export interface Places {
   readonly directory: string;
   /** One journal a run. */
   readonly runs: string;
+  /** What an upgrade has written down, and the file that asks it to pause. */
+  readonly upgrade: { readonly ledger: string; readonly pause: string };
   readonly secrets: { readonly file: string; readonly identity: string };
 }
 
@@ -25,7 +28,12 @@ export function placesOf(inventoryFile: string): Places {
   const beside = dirname(inventoryFile);
   const directory = join(beside, '.cellwise', name);
   const identity = process.env['CELLWISE_IDENTITY'] ?? join(directory, 'identity');
-  return { directory, runs: join(directory, 'runs'), secrets: { file: join(beside, `${name}.secrets.age`), identity } };
+  return {
+    directory,
+    runs: join(directory, 'runs'),
+    upgrade: { ledger: join(directory, 'upgrade.jsonl'), pause: join(directory, 'upgrade.pause') },
+    secrets: { file: join(beside, `${name}.secrets.age`), identity },
+  };
 }
 
 /** The roles that come with Cellwise. */
@@ -47,10 +55,26 @@ export function readCloud(file: string): Cloud {
 
 /** Expands and checks a cloud; throws Invalid with all that is wrong. */
 export function planOf({ inventory, roles }: Cloud, secrets: SecretStore): Plan {
-  const plan = expand(inventory, roles, secrets.get);
+  return checked(expand(inventory, roles, secrets.get));
+}
+
+/** The same with no more hosts than are needed to tell what is wrong, be it with an apply or with an upgrade. */
+export function checkedModels({ inventory, roles }: Cloud, secrets: SecretStore): Plan {
+  checked(expandUpgrade(inventory, roles, secrets.get, true).plan);
+  return checked(expandModels(inventory, roles, secrets.get));
+}
+
+function checked(plan: Plan): Plan {
   const problems = check(plan);
   if (problems.length > 0) throw new Invalid(problems);
   return plan;
+}
+
+/** The way to the release that the inventory names; throws Invalid with all that is wrong with it. */
+export function journeyIn({ inventory, roles }: Cloud, secrets: Pick<SecretStore, 'get'>): Journey {
+  const journey = journeyOf(inventory, roles, secrets.get);
+  checked(journey.plan);
+  return journey;
 }
 
 /** The part of a plan that `--only` means; undefined: all of it. */

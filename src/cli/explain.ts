@@ -4,6 +4,7 @@ import { shown, Secret } from '../base/secret.ts';
 import type { Inventory } from '../inventory/types.ts';
 import { readInventory } from '../inventory/read.ts';
 import { hostsOf, resolveParams, wantedRoles } from '../plan/context.ts';
+import { withResources } from '../plan/resources.ts';
 import { checks } from '../resources/checks.ts';
 import { resourceTypes } from '../resources/index.ts';
 import { readRoles, type Role } from '../roles/role.ts';
@@ -18,11 +19,12 @@ export function explain([topic = '']: readonly string[], options: Options): numb
   // An inventory is needed for its hosts and roles alone; without one, everything else can be explained.
   const { inventory } = readInventory(options.inventory);
   const { roles } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
+  const ofCloud = inventory ? withResources(inventory, wantedRoles(inventory, roles), placeholders().get) : [];
   const texts = [
-    ...[...roles.values()].filter((role) => role.name === topic).map(roleText),
+    ...[...new Set([...roles.values(), ...ofCloud])].filter((role) => role.name === topic).map(roleText),
     ...[...resourceTypes, ...checks.values()].filter((each) => each.type === topic).map((each) => entryText(each)),
     ...(Object.hasOwn(problemCodes, topic) ? [problemText(topic as keyof typeof problemCodes)] : []),
-    ...(inventory ? hostTexts(inventory, roles, topic) : []),
+    ...(inventory ? hostTexts(inventory, ofCloud, topic) : []),
   ];
   if (texts.length === 0)
     throw unknown(topic, [
@@ -59,14 +61,15 @@ function problemText(code: keyof typeof problemCodes): string {
 }
 
 /** A host: what it is, the roles on it, and for each param the value and the level that it came from. */
-function hostTexts(inventory: Inventory, roles: ReadonlyMap<string, Role>, name: string): string[] {
+function hostTexts(inventory: Inventory, roles: readonly Role[], name: string): string[] {
   const host = inventory.hosts.find((each) => each.name === name);
   if (!host) return [];
   const secrets = placeholders();
   const facts = [
     `${host.name}: ${host.kinds.join(', ')} at ${host.address}${host.cell === undefined ? '' : `, cell ${host.cell}`}${host.zone === undefined ? '' : `, zone ${host.zone}`}`,
   ];
-  const own = wantedRoles(inventory, roles).filter((role) => hostsOf(inventory, role).includes(host));
+  const byName = new Map(roles.map((role) => [role.name, role]));
+  const own = roles.filter((role) => hostsOf(inventory, role, byName).includes(host));
   const params = own.flatMap((role) => [
     `  ${role.name}`,
     ...Object.entries(resolveParams(inventory, role, host, secrets.get)).map(

@@ -7,4 +7,7 @@ export interface Options {
   readonly detailedExitcode?: boolean;
   readonly yes?: boolean;
   readonly only?: string;
+  readonly acceptIrreversible?: boolean;
+  readonly fail?: readonly string[];
+  readonly from?: string;
 }

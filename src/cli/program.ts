@@ -126,6 +126,26 @@ const entries: readonly Entry[] = [
     work: async () => (await import('./secrets.ts')).secrets,
   },
   {
+    usage: 'upgrade <action> [planfile]',
+    summary:
+      'plan: show the whole way to the release in the inventory; run: go it, wave by wave; pause, resume, status, abort; rehearse: try it on simulated hosts',
+    options: [
+      out('save the plan, to be run exactly (plan)'),
+      new Option('--yes', 'do not ask before it begins'),
+      new Option('--accept-irreversible', 'do not ask before what cannot be taken back'),
+      new Option(
+        '--fail <host:step>',
+        'what goes wrong in a rehearsal: HOST:STEP or HOST:STEP:KIND; kinds are dead, fail, hang, slow, flap',
+      ).argParser((text: string, all: readonly string[] | undefined) => [...(all ?? []), text]),
+      new Option('--from <release>', 'the release that a rehearsal begins with'),
+    ],
+    examples: [
+      ['cellwise upgrade plan --out tonight.plan', 'every wave, what changes on its hosts, and why it may not start'],
+      ['cellwise upgrade rehearse --fail cmp3:packages', 'what becomes of it when the packages of cmp3 fail'],
+    ],
+    work: async () => (await import('./upgrade.ts')).upgrade,
+  },
+  {
     usage: 'lab <action> [words...]',
     summary: 'up, down, ssh HOST [COMMAND]: containers that stand in for the hosts of the inventory',
     examples: [

@@ -33,7 +33,7 @@ function owed(entries: readonly Entry[]): (Entry & { type: 'step-start' })[] {
   const open = new Map<string, Entry & { type: 'step-start' }>();
   for (const entry of entries) {
     if (entry.type === 'step-start') open.set(entry.step, entry);
-    else if (entry.type === 'step-changed' || entry.type === 'step-failed') open.delete(entry.step);
+    else if (['step-changed', 'step-failed', 'step-skipped'].includes(entry.type) && 'step' in entry) open.delete(entry.step);
   }
   return [...open.values()];
 }

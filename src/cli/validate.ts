@@ -1,19 +1,14 @@
 import { placeholders } from '../secrets/placeholders.ts';
 import { count } from '../report/words.ts';
-import { planOf, readCloud } from './cloud.ts';
+import { checkedModels, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import { say } from './output.ts';
 import type { Options } from './options.ts';
 
 export function validate(_args: readonly string[], options: Options): number {
   const cloud = readCloud(options.inventory);
-  const plan = planOf(cloud, placeholders());
-  const nodes = [...plan.nodes.values()];
-  const steps = nodes.filter((node) => node.kind === 'step').length;
-  const roles = new Set(nodes.flatMap((node) => (node.kind === 'ready' ? [node.role] : [])));
-  say(
-    options,
-    `${options.inventory} is valid: ${count(plan.hosts.length, 'host')}, ${count(roles.size, 'role')}, ${count(steps, 'step')}.`,
-  );
+  const plan = checkedModels(cloud, placeholders());
+  const roles = [...plan.nodes.values()].filter(({ kind }) => kind === 'ready').length;
+  say(options, `${options.inventory} is valid: ${count(cloud.inventory.hosts.length, 'host')}, ${count(roles, 'role')}.`);
   return exits.done;
 }

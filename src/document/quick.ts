@@ -20,7 +20,8 @@ export function quickTest(root: AnySchemaObject): Test {
       // A schema may hold itself.
       tests.set(schema, (value) => tests.get(schema)!(value));
       const all = Object.entries(schema).flatMap(([keyword, operand]) => keywords[keyword]?.(operand as never, schema, testOf, root) ?? no);
-      tests.set(schema, (test = (value) => all.every((each) => each(value))));
+      const [only] = all;
+      tests.set(schema, (test = all.length === 1 ? only! : (value) => all.every((each) => each(value))));
     }
     return test;
   }
@@ -54,12 +55,12 @@ const keywords: Readonly<Record<string, Keyword | undefined>> = {
     return (value) => tests.some((test) => test(value));
   },
   type: (types: string | readonly string[]) => {
-    const all = [types].flat();
-    return (value) => all.some((type) => isOf(type, value));
+    if (typeof types === 'string') return (value) => isOf(types, value);
+    return (value) => types.some((type) => isOf(type, value));
   },
   enum: (allowed: readonly unknown[]) => {
-    const all = new Set(allowed.map(canonical));
-    return (value) => all.has(canonical(value));
+    const [scalars, texts] = [new Set(allowed), new Set(allowed.map(canonical))];
+    return (value) => scalars.has(value) || (typeof value === 'object' && texts.has(canonical(value)));
   },
 
   minimum: (limit: number) => ifNumber((value) => value >= limit),

@@ -6,7 +6,7 @@ import type { AnyParams, Found, ShellResource } from '../resources/define.ts';
 import type { ApiSession } from './api.ts';
 import { batch } from './batch.ts';
 
-type ShellStep = Step & { readonly resource: ShellResource<AnyParams> };
+export type ShellStep = Step & { readonly resource: ShellResource<AnyParams> };
 
 /** What a look at one host found, by id of step and of health node; a health is undefined when all its checks say yes. */
 export interface Survey {
@@ -15,15 +15,18 @@ export interface Survey {
 }
 
 /** Looks at steps and health of one host, as far as its shell can tell, in one round trip. */
-export async function survey(shell: Pick<Shell, 'run'>, steps: readonly Step[], healths: readonly Health[]): Promise<Survey> {
+export async function survey(
+  shell: Pick<Shell, 'run'>,
+  steps: readonly Step[],
+  healths: readonly Health[],
+  writing = false,
+): Promise<Survey> {
   const probes = gather(steps.filter(isShellStep));
-  const checks = healths.flatMap((health) => health.checks.filter(isShellCheck).map((each) => ({ health, each })));
+  const asks = (each: HealthCheck): each is ShellHealthCheck => isShellCheck(each) && (writing || !each.check.writes?.(each.params));
+  const checks = healths.flatMap((health) => health.checks.filter(asks).map((each) => ({ health, each })));
   const asked = [...probes, ...checks.map(({ each }) => ({ command: each.check.probe(each.params), slow: each.check.slow ?? false }))];
   const outputs = await runAll(shell, asked);
-  const found = new Map<string, Found>();
-  probes.forEach((probe, i) => {
-    probe.read(outputs[i]!).forEach((answer, k) => found.set(probe.steps[k]!.step, answer));
-  });
+  const found = readAll(probes, outputs);
   const ill = new Map<string, string | undefined>(healths.map((health) => [health.id, undefined]));
   checks.forEach(({ health, each }, i) => {
     const answer = complaint(each, outputs[probes.length + i]!);
@@ -32,14 +35,24 @@ export async function survey(shell: Pick<Shell, 'run'>, steps: readonly Step[], 
   return { found, ill };
 }
 
+/** One command that looks at several steps. */
+export function glance(steps: readonly ShellStep[]): { readonly command: Command; readonly read: (output: Output) => Survey['found'] } {
+  const probes = gather(steps);
+  const all = batch(probes.map(({ command }) => command));
+  return { command: withTimeout(all.command, 120), read: (output) => readAll(probes, all.split(output)) };
+}
+
 /** Looks at one step again, at most `patience` seconds for an API that is starting up. */
 export async function look(shell: Pick<Shell, 'run'>, step: Step, apis: ApiSession, patience = 0): Promise<Found> {
   return isShellStep(step) ? (await survey(shell, [step], [])).found.get(step.step)! : ask(apis, step, patience);
 }
 
-/** Asks the health checks of a role on a host; undefined: healthy, otherwise the first reason why not. */
-export async function examine(shell: Pick<Shell, 'run'>, health: Health, apis: ApiSession): Promise<string | undefined> {
-  const ill = (await survey(shell, [], [health])).ill.get(health.id);
+/**
+ * Asks the health checks of a role on a host; undefined: healthy, otherwise the first reason why not. `writing`: those
+ * that leave traces for a moment, too.
+ */
+export async function examine(shell: Pick<Shell, 'run'>, health: Health, apis: ApiSession, writing = false): Promise<string | undefined> {
+  const ill = (await survey(shell, [], [health], writing)).ill.get(health.id);
   if (ill !== undefined) return ill;
   for (const each of health.checks) {
     if (each.check.via !== 'api') continue;
@@ -92,6 +105,10 @@ export function gather(steps: readonly ShellStep[]): Probe[] {
   return probes;
 }
 
+function readAll(probes: readonly Probe[], outputs: readonly Output[]): Survey['found'] {
+  return new Map(probes.flatMap(({ steps, read }, i) => read(outputs[i]!).map((answer, k) => [steps[k]!.step, answer] as const)));
+}
+
 export function isShellStep(step: Step): step is ShellStep {
   return step.resource.via === 'shell';
 }
@@ -120,7 +137,9 @@ async function ask(apis: ApiSession, step: Step, patience: number): Promise<Foun
   }
 }
 
-function isShellCheck(each: HealthCheck): each is HealthCheck & { readonly check: ShellCheck } {
+type ShellHealthCheck = HealthCheck & { readonly check: ShellCheck };
+
+function isShellCheck(each: HealthCheck): each is ShellHealthCheck {
   return each.check.via === 'shell';
 }
 

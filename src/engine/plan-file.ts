@@ -14,6 +14,8 @@ interface Saved {
   readonly made: string;
   /** What was asked for by --only. */
   readonly only: string | null;
+  /** Of an upgrade: its waves and what they rest on, as one text. */
+  readonly journey?: string;
   /** Fingerprint of all that the steps should be. */
   readonly wanted: string;
   /** By host: fingerprint of what was found. */
@@ -22,12 +24,13 @@ interface Saved {
 }
 
 /** Writes what `told` rests on to a file of mode 0600. */
-export function savePlan(file: string, plan: Plan, told: Told, only: string | undefined): void {
+export function savePlan(file: string, plan: Plan, told: Told, only: string | undefined, journey?: string): void {
   const saved: Saved = {
     format: 1,
     cloud: plan.inventory.cloud.name,
     made: new Date().toISOString(),
     only: only ?? null,
+    ...(journey === undefined ? {} : { journey: fingerprint(plan.key, journey) }),
     ...rests(plan, told),
   };
   writeFileSync(file, `${JSON.stringify({ ...saved, signature: sign(plan, saved) }, null, 2)}\n`, { mode: 0o600 });
@@ -59,6 +62,14 @@ export function readPlan(file: string, plan: Plan): Saved {
     );
   }
   return saved;
+}
+
+/** Throws Invalid when a saved plan is not that of this journey; undefined: of no upgrade. */
+export function refuseOther(file: string, saved: Saved, plan: Plan, journey: string | undefined): void {
+  if (saved.journey === (journey === undefined ? undefined : fingerprint(plan.key, journey))) return;
+  if (saved.journey === undefined) throw refused('plan-file', `${file} is no plan of an upgrade`, 'Apply it by `cellwise apply FILE`.');
+  if (journey === undefined) throw refused('plan-file', `${file} is a plan of an upgrade`, 'Run it by `cellwise upgrade run FILE`.');
+  throw refused('plan-stale', `The waves are other than when ${file} was made on ${saved.made}`, 'Make the plan anew and look at it.');
 }
 
 /** Throws Invalid, naming every host, when what was found or is wanted is not what the saved plan was made from. */

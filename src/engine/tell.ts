@@ -1,5 +1,6 @@
 import type { ShownChange } from '../base/event.ts';
 import type { Holder, Shell } from '../base/shell.ts';
+import { Invalid, type Problem } from '../base/problem.ts';
 import { Secret } from '../base/secret.ts';
 import type { Change, Difference } from '../base/state.ts';
 import type { Step } from '../plan/plan.ts';
@@ -36,10 +37,22 @@ export async function tell(work: Work, holder?: Holder): Promise<Told> {
   await Promise.all(apiSteps(work).map(async (step) => found.set(step.step, await look(work.shell(step.host), step, work.apis))));
   const forecasts = forecast(work.plan, work.graph, found);
   const shown = await tellChanges(work, forecasts);
+  refuse(work, forecasts);
   const tally = (kind: Forecast['kind']): number => [...forecasts.values()].filter((each) => each.kind === kind).length;
   const [changes, unknown] = [tally('change'), tally('unknown')];
   work.emit({ type: 'told', changes, unknown, hosts: work.hosts.filter((host) => work.isUp(host)).length });
   return { forecasts, found, ill, shown, pending: changes + unknown };
+}
+
+/** A change that must not be made stops all others: throws Invalid with each, before anything is touched. */
+function refuse(work: Work, forecasts: ReadonlyMap<string, Forecast>): void {
+  const problems = work.nodes.flatMap((node): Problem[] => {
+    const told = node.kind === 'step' ? forecasts.get(node.step) : undefined;
+    if (node.kind !== 'step' || told?.kind !== 'change') return [];
+    const why = node.resource.refuse?.(node.params, told.change);
+    return why === undefined ? [] : [{ code: 'refused', message: `${node.host}, ${node.stepType}: ${why}` }];
+  });
+  if (problems.length > 0) throw new Invalid(problems);
 }
 
 async function surveyHost(work: Work, host: string, holder: Holder | undefined): Promise<Survey | undefined> {
@@ -118,11 +131,13 @@ function guessless({ resource, params }: Step, { key, before, after }: Differenc
 /** A change as people may see it. */
 export function show(step: Step, change: Change, reasons: readonly string[] = [], diff?: string): ShownChange {
   const irreversible = step.irreversible || (step.resource.irreversible?.(step.params, change) ?? false);
+  const refused = step.resource.cannot?.(step.params, change);
   return {
     action: change.before === null ? 'create' : change.after === null ? 'remove' : 'update',
     differences: change.differences.map((difference) => (difference.key === 'sha256' ? guessless(step, difference) : difference)),
     ...(diff === undefined ? {} : { diff }),
     ...(reasons.length > 0 ? { reasons } : {}),
     ...(irreversible ? { irreversible } : {}),
+    ...(refused === undefined ? {} : { refused }),
   };
 }

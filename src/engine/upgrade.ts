@@ -42,10 +42,13 @@ export async function abort(options: UpgradeOptions): Promise<void> {
 /** Ends a part of the way: the upgrade pauses. */
 class Stop extends Error {
   readonly reason: PauseCause;
+  /** It is about the upgrade as a whole, not about the cell that it came to. */
+  readonly whole: boolean;
 
-  constructor(reason: PauseCause, why: string) {
+  constructor(reason: PauseCause, why: string, whole = false) {
     super(why);
     this.reason = reason;
+    this.whole = whole;
   }
 }
 
@@ -157,17 +160,18 @@ class Upgrade {
     );
   }
 
-  /** A cell that has failed gets no new machines; the others go on where the operator said so. */
+  /** A cell that has failed gets no new machines, which go to others; these go on where the operator said so. */
   async #failCell(stage: Stage, error: unknown): Promise<void> {
-    const failed = error instanceof Stop && ['failures', 'gate', 'hook', 'step'].includes(error.reason);
+    const failed = error instanceof Stop && !error.whole && ['failures', 'gate', 'hook', 'step'].includes(error.reason);
     if (!failed || stage.cell === undefined) throw error;
+    await this.#leases.giveBack(this.#notQuarantined());
     this.#write({ type: 'cell-failed', cell: stage.cell, why: error.message });
-    await this.#leases.giveBack();
-    await this.#quarantine(stage.cell);
+    // Where there is one cell only, new machines could go nowhere.
+    if (this.#journey.run.cells.length > 1) await this.#quarantine(stage.cell);
     if (this.#journey.run.otherCells === 'wait') throw error;
     this.#options.emit({
       type: 'note',
-      text: `The cell ${stage.cell} has failed and gets no new machines; going on with the others: ${error.message}`,
+      text: `The cell ${stage.cell} has failed; going on with the others: ${error.message}`,
     });
   }
 
@@ -196,6 +200,10 @@ class Upgrade {
 
   async #stage(stage: Stage): Promise<void> {
     this.#write({ type: 'stage-begun', stage: stage.id });
+    if (await this.#isThere(stage)) {
+      this.#write({ type: 'stage-done', stage: stage.id });
+      return;
+    }
     const { outcome } = await this.#leases.take(
       stage.leases,
       stage.leases.map(({ take }) => take),
@@ -211,6 +219,17 @@ class Upgrade {
     await this.#leases.giveBack(stage.leases);
     this.#write({ type: 'stage-done', stage: stage.id });
     if (stage.cell !== undefined) await this.#pause(stage.policy.pause.cell, `${stage.id} is done`);
+  }
+
+  /** Nothing is taken, and nothing done once, for hosts that have nothing to do. */
+  async #isThere(stage: Stage): Promise<boolean> {
+    const around = stage.leases.length + stage.before.length + stage.after.length;
+    if (around === 0 || this.#state.beforeDone.has(stage.id)) return false;
+    return this.#isSo(await this.#acts.look(worksOf(stage).flatMap(({ steps, health }) => [...steps, ...health])));
+  }
+
+  #isSo({ told, down }: Awaited<ReturnType<Acts['look']>>): boolean {
+    return down === undefined && told.pending === 0 && [...told.ill.values()].every((why) => why === undefined);
   }
 
   async #wave(stage: Stage, wave: StageWave, nth: number): Promise<void> {
@@ -269,19 +288,21 @@ class Upgrade {
     const { host } = work;
     const at = this.#options.clock.now();
     const outcome = await this.#hostWork(stage, work);
-    if (outcome.kind !== 'done') await this.#leases.giveBack(work.leases);
-    if (outcome.kind === 'done')
+    if (outcome.kind === 'done') {
       this.#write({ type: 'host-done', stage: stage.id, host, seconds: Math.round(this.#options.clock.now() - at) / 1000 });
-    else if (outcome.kind !== 'interrupted') {
-      this.#write({ type: 'host-failed', stage: stage.id, host, why: outcome.why, unreachable: outcome.kind === 'unreachable' });
+      return;
     }
+    await this.#leases.giveBack(work.leases);
+    if (outcome.kind === 'declined') throw new Stop('declined', outcome.why);
+    if (outcome.kind === 'interrupted') return;
+    this.#write({ type: 'host-failed', stage: stage.id, host, why: outcome.why, unreachable: outcome.kind === 'unreachable' });
   }
 
   async #hostWork(stage: Stage, work: HostWork): Promise<Outcome> {
     if (!this.#state.underWay.has(turn(stage.id, work.host)) && stage.phase !== 'finish' && stage.phase !== 'backup') {
-      const { told, down } = await this.#acts.look([...work.steps, ...work.health]);
-      if (down !== undefined) return { kind: 'unreachable', why: down };
-      if (told.pending === 0 && [...told.ill.values()].every((why) => why === undefined)) return { kind: 'done' };
+      const seen = await this.#acts.look([...work.steps, ...work.health]);
+      if (seen.down !== undefined) return { kind: 'unreachable', why: seen.down };
+      if (this.#isSo(seen)) return { kind: 'done' };
     }
     this.#write({ type: 'host-begun', stage: stage.id, host: work.host });
     const gate = await this.#run(work.gate);
@@ -330,20 +351,25 @@ class Upgrade {
     if (this.#options.pauseAsked()) throw new Stop('operator', 'A pause was asked for');
   }
 
-  /** A canary, and what does something once for the others, has no failures to spend. */
-  #overspent(stage: Stage, wave: StageWave): string | undefined {
-    const failed = [...this.#state.failed.values()];
+  /** A canary, and what is not a cell, has no failures to spend. Those of a cell that is given up are settled with it. */
+  #overspent(stage: Stage, wave: StageWave): Stop | undefined {
+    const failed = [...this.#state.failed.values()].filter((each) => !this.#givenUp(each.stage));
     const ofWave = failed.filter((each) => each.stage === stage.id && wave.works.some(({ host }) => host === each.host));
     const may = wave.canary || stage.phase !== 'cells' ? 0 : allowance(stage.policy.failures, wave.works.length);
-    const mayAll = allowance(this.#journey.run.failures, this.#state.hosts);
-    if (ofWave.length > may) return `${stage.id}: ${told(ofWave)}; ${may === 0 ? 'none may fail here' : `${may} may fail`}`;
-    if (failed.length > Math.max(mayAll, may)) return `${told(failed)}; ${mayAll} may fail in all`;
+    const mayAll = Math.max(may, allowance(this.#journey.run.failures, this.#state.hosts));
+    if (ofWave.length > may) return new Stop('failures', `${stage.id}: ${told(ofWave)}; ${may === 0 ? 'none' : may} may fail in this wave`);
+    if (failed.length > mayAll) return new Stop('failures', `${told(failed)}; ${mayAll} may fail in all`, true);
     return undefined;
+  }
+
+  #givenUp(stage: string): boolean {
+    const { cell } = this.#journey.stages.find(({ id }) => id === stage)!;
+    return cell !== undefined && this.#state.cellsFailed.has(cell);
   }
 
   #withinBudget(stage: Stage, wave: StageWave): void {
     const over = this.#overspent(stage, wave);
-    if (over !== undefined) throw new Stop('failures', over);
+    if (over !== undefined) throw over;
     this.#boundary();
   }
 

@@ -27,7 +27,7 @@ export interface RunOptions {
   readonly clock?: Clock;
 }
 
-const wallClock: Clock = { now: () => performance.now(), sleep: (milliseconds) => delay(milliseconds) };
+export const wallClock: Clock = { now: () => performance.now(), sleep: (milliseconds) => delay(milliseconds) };
 
 /** Thrown when somebody else works on a host. */
 export class Locked extends Error {
@@ -79,7 +79,10 @@ export class Work {
       (health) => health.host,
     );
     this.hosts = plan.hosts.map((host) => host.name).filter((name) => this.#steps.has(name) || this.#healths.has(name));
-    this.apis = openApis(plan.apis, (host, address, port) => this.shell(host).dial(address, port));
+    this.apis = openApis(plan.apis, {
+      dial: (host, address, port) => this.shell(host).dial(address, port),
+      mend: (host, ...command) => this.shell(host).mend(...command),
+    });
     emit({ type: 'run-start', run, command, cloud: plan.inventory.cloud.name, hosts: this.hosts.length, steps: this.#stepCount() });
   }
 

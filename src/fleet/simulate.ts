@@ -62,6 +62,7 @@ function resourceOf({ step, resource }: Step): ShellResource<AnyParams> {
     nameParam,
     ...(identity ? { identity } : {}),
     ...(scope ? { scope } : {}),
+    ...(resource.via === 'shell' && resource.phase ? { phase: resource.phase } : {}),
     ...(irreversible ? { irreversible } : {}),
     desired,
     probe: () => ask('look', step),

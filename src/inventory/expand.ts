@@ -2,7 +2,7 @@ import { homedir } from 'node:os';
 import { dirname, resolve } from 'node:path';
 import { formatAddress, parseAddress } from '../base/ipv4.ts';
 import { namesOf, type Range } from './range.ts';
-import type { Bastion, Disk, Host, Inventory, Kind, Network, Ssh, Written, WrittenHost, WrittenSsh } from './types.ts';
+import type { Bastion, Disk, Host, Inventory, Kind, Network, Resources, Ssh, Written, WrittenHost, WrittenSsh } from './types.ts';
 
 /** One key under `hosts` with the range it stands for. */
 export interface Entry {
@@ -37,6 +37,7 @@ export function expand(file: string, written: Written, entries: readonly Entry[]
     params: written.params ?? {},
     kindParams: { controller: paramsOf('controller'), compute: paramsOf('compute'), storage: paramsOf('storage') },
     roles: (written.roles ?? []).map((directory) => resolve(dirname(file), directory)),
+    resources: resourcesOf(file, written.resources ?? {}),
     upgrade: written.upgrade ?? {},
     kindUpgrades: { controller: upgradeOf('controller'), compute: upgradeOf('compute'), storage: upgradeOf('storage') },
   };
@@ -83,6 +84,13 @@ function sshOf(file: string, cloud: Written['ssh'] = {}, host: WrittenHost['ssh'
 
 function bastionOf(file: string, { host_key: hostKey = [], identity, ...rest }: NonNullable<WrittenSsh['bastion']>): Bastion {
   return { ...rest, hostKeys: [hostKey].flat(), ...(identity !== undefined && { identity: pathFrom(file, identity) }) };
+}
+
+function resourcesOf(file: string, written: Partial<Resources>): Resources {
+  const none = { projects: {}, users: {}, quotas: {}, flavors: {}, networks: {}, routers: {}, security_groups: {} };
+  const located = <T extends { readonly file?: string }>(section: Readonly<Record<string, T>> = {}): Record<string, T> =>
+    mapValues(section, (each) => ({ ...each, ...(each.file !== undefined && { file: pathFrom(file, each.file) }) }));
+  return { ...none, ...written, images: located(written.images), keypairs: located(written.keypairs) };
 }
 
 /** A path as the inventory's author means it: from the inventory's directory, or from home. */

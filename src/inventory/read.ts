@@ -4,6 +4,7 @@ import { faultsOf, prepareSchema, type Checker } from '../document/check.ts';
 import { parseDocument, readDocument, type Document, type Fault } from '../document/document.ts';
 import { checkCloud } from './check-cloud.ts';
 import { checkHosts, readEntries } from './check-hosts.ts';
+import { checkResources } from './check-resources.ts';
 import { expand } from './expand.ts';
 import type { Inventory, Written } from './types.ts';
 
@@ -32,7 +33,7 @@ export function readInventory(file: string, text?: string | Uint8Array): Reading
   const inventory = expand(file, written, entries);
   // A host that could not be read would be missed when hosts are counted.
   const whole = document.problems.length + shape.length + faults.length === 0 ? checkCloud(inventory, written) : [];
-  const found = [...shape, ...faults, ...checkHosts(written, entries), ...whole];
+  const found = [...shape, ...faults, ...checkHosts(written, entries), ...checkResources(inventory.resources), ...whole];
   const problems = [...document.problems, ...found.map((fault) => document.problem(fault))].toSorted(byPlace);
   return problems.length > 0 ? { problems, document } : { inventory: seal(inventory, document), problems, document };
 }

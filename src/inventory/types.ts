@@ -27,6 +27,8 @@ export interface Inventory {
   readonly kindParams: Readonly<Record<Kind, Params>>;
   /** Directories of the operator's own roles. Absolute. */
   readonly roles: readonly string[];
+  /** What the cloud has for its users. */
+  readonly resources: Resources;
   /** How to upgrade, as written for the cloud and for each kind: `policyOf` and `runOf` say what holds. */
   readonly upgrade: WrittenUpgrade;
   readonly kindUpgrades: Readonly<Record<Kind, WrittenPolicy>>;
@@ -111,6 +113,87 @@ export interface Bastion {
   readonly hostKeys: readonly string[];
 }
 
+/** What the cloud has for its users, by section and by key; references are keys of other sections. */
+export interface Resources {
+  readonly projects: Named<{ readonly description?: string }>;
+  readonly users: Named<{ readonly password?: SecretRef; readonly roles?: Readonly<Record<string, readonly string[]>> }>;
+  readonly quotas: Readonly<Record<string, Readonly<Record<string, number>>>>;
+  readonly images: Named<Image>;
+  readonly flavors: Named<Flavor>;
+  readonly networks: Named<TenantNetwork>;
+  readonly routers: Named<Router>;
+  readonly security_groups: Named<SecurityGroup>;
+  readonly keypairs: Named<Keypair>;
+}
+
+/** By key; `name` is what it is called in the cloud, where that is not the key. */
+type Named<T> = Readonly<Record<string, T & { readonly name?: string }>>;
+
+export interface Owned {
+  readonly project?: string;
+}
+
+type State = Pick<Host, 'state'>;
+
+export interface Image extends Owned {
+  /** Absolute. */
+  readonly file?: string;
+  readonly url?: string;
+  readonly build?: 'debian' | 'tiny';
+  readonly options?: { readonly release?: string; readonly size?: number; readonly packages?: readonly string[] };
+  readonly sha256?: string;
+  readonly sha512?: string;
+  readonly format?: string;
+  readonly properties?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** Members that are not named here are params of the step type flavor. */
+export interface Flavor extends Partial<State> {
+  readonly projects?: readonly string[];
+  readonly extra_specs?: Readonly<Record<string, string | number | boolean>>;
+}
+
+/** Members that are not named here are params of the step type network. */
+export interface TenantNetwork extends Owned {
+  readonly external?: boolean;
+  readonly subnets?: Named<Subnet>;
+}
+
+/** Likewise of the step type subnet. */
+export interface Subnet {
+  readonly cidr: string;
+  readonly gateway?: string;
+  readonly pools?: readonly string[];
+}
+
+export interface Router extends Owned {
+  readonly gateway?: string;
+  readonly snat?: boolean;
+  readonly interfaces?: readonly string[];
+  readonly routes?: Readonly<Record<string, string>>;
+}
+
+export interface SecurityGroup extends Owned, Partial<State> {
+  readonly description?: string;
+  readonly ingress?: readonly Rule[];
+  readonly egress?: readonly Rule[];
+}
+
+export interface Rule {
+  readonly protocol?: string;
+  readonly ports?: number | string;
+  readonly cidr?: string;
+  readonly group?: string;
+  readonly ipv6?: boolean;
+}
+
+export interface Keypair extends Partial<State> {
+  readonly user?: string;
+  readonly public_key?: string;
+  /** Absolute. */
+  readonly file?: string;
+}
+
 /** A wait between waves: seconds, or until the operator says to go on. */
 export type Pause = number | 'ask';
 
@@ -178,6 +261,7 @@ export interface Written {
   readonly upgrade?: WrittenUpgrade;
   readonly params?: Params;
   readonly roles?: readonly string[];
+  readonly resources?: Partial<Resources>;
   readonly hosts: Readonly<Record<string, WrittenHost>>;
 }
 

@@ -1,6 +1,5 @@
 import { Invalid, type Problem } from '../base/problem.ts';
 import { canonical } from '../base/state.ts';
-import type { Host, Inventory } from '../inventory/types.ts';
 import type { Plan, PlanNode, Step } from './plan.ts';
 
 /**
@@ -8,7 +7,7 @@ import type { Plan, PlanNode, Step } from './plan.ts';
  * their types refuse, resources with two owners. Of hosts that cannot differ in this (a fleet) one is looked at.
  */
 export function check(plan: Plan): readonly Problem[] {
-  const hosts = representatives(plan.inventory);
+  const hosts = new Set([...plan.models].map(({ name }) => name));
   const problems = new Map<string, Problem>();
   const owners = new Map<string, Step>();
   const report = (found: readonly Problem[]): void => {
@@ -43,20 +42,6 @@ function workOut(node: Exclude<PlanNode, { kind: 'ready' }>, owners: Map<string,
   const owner = owners.get(key);
   if (owner) report([twice(node, owner)]);
   else owners.set(key, node);
-}
-
-/** The first host of each kind of host that there is: hosts that differ in name and address only look alike to roles. */
-function representatives(inventory: Inventory): ReadonlySet<string> {
-  const first = new Map<string, string>();
-  for (const host of inventory.hosts) {
-    const shape = shapeOf(host);
-    if (!first.has(shape)) first.set(shape, host.name);
-  }
-  return new Set(first.values());
-}
-
-function shapeOf(host: Host): string {
-  return canonical([host.kinds, host.cell, host.zone, host.state, host.disks, Object.keys(host.addresses), host.params]);
 }
 
 /** A resource with two owners. */

@@ -45,9 +45,34 @@ export function wantedRoles(inventory: Inventory, roles: ReadonlyMap<string, Rol
 }
 
 /** The present hosts that carry a role, in the inventory's order. */
-export function hostsOf(inventory: Inventory, role: Role): readonly Host[] {
+export function hostsOf(inventory: Inventory, role: Role, roles: ReadonlyMap<string, Role>): readonly Host[] {
+  if (role.storage !== undefined && role.storage !== inventory.cloud.storage) return [];
   const fitting = inventory.hosts.filter((host) => host.state === 'present' && kindsOf(host).some((kind) => role.on.includes(kind)));
-  return role.hosts === 'first' ? fitting.slice(0, 1) : fitting;
+  switch (role.hosts) {
+    case 'all':
+      return fitting;
+    case 'first':
+      return fitting.slice(0, 1);
+    case 'quorum':
+      return quorumOf(fitting, inventory.kindParams.storage[role.name]?.['hosts'] ?? inventory.params[role.name]?.['hosts']);
+    default: {
+      const others = new Set(hostsOf(inventory, roles.get(role.hosts.with)!, roles));
+      return fitting.filter((host) => others.has(host));
+    }
+  }
+}
+
+/**
+ * Those that the param `hosts` names, or as many as it says: 5, 3 or 1 when it says nothing. One of each zone in turn, so
+ * that the loss of a zone is the loss of as few as possible.
+ */
+function quorumOf(hosts: readonly Host[], said: unknown): readonly Host[] {
+  if (Array.isArray(said)) return hosts.filter(({ name }) => said.includes(name));
+  const many = typeof said === 'number' ? said : ([5, 3, 1].find((number) => number <= hosts.length) ?? 0);
+  const zones = [...Map.groupBy(hosts, ({ zone }) => zone).values()];
+  const turns = hosts.flatMap((_, turn) => zones.flatMap((zone) => zone.slice(turn, turn + 1)));
+  const chosen = new Set(turns.slice(0, many));
+  return hosts.filter((host) => chosen.has(host));
 }
 
 /** What roles take a host for: a controller that belongs to a cell carries what is that cell's, and nothing of the whole cloud. */
@@ -59,7 +84,7 @@ function kindsOf(host: Host): readonly string[] {
 export function contextOf(inventory: Inventory, placement: Placement, host: Host, placements: ReadonlyMap<string, Placement>): Context {
   const { role } = placement;
   return {
-    ...Object.fromEntries(role.needs.map((need) => [need, face(inventory, placements.get(need)!, host)])),
+    ...Object.fromEntries([...role.needs, ...role.reads].map((name) => [name, face(inventory, placements.get(name)!, host)])),
     ...placement.params(host),
     os: role.os[family(inventory)] ?? {},
     host: {
@@ -69,9 +94,10 @@ export function contextOf(inventory: Inventory, placement: Placement, host: Host
       kinds: host.kinds,
       cell: host.cell,
       zone: host.zone,
-      disks: host.disks,
+      disks: host.disks.filter(({ state }) => state === 'present').map(({ device }) => device),
     },
     hosts: addressesOf(placement),
+    leaving: leavingOf(inventory, placement),
     cloud: cloudOf(inventory),
     networks: networksOf(inventory),
   };
@@ -89,6 +115,22 @@ function networksOf(inventory: Inventory): Context {
   }
   return known;
 }
+
+/** What the inventory says is to leave, of the kinds that carry a role: hosts, and disks of hosts that stay. */
+function leavingOf({ hosts }: Inventory, placement: Placement): Context {
+  let known = leaving.get(placement);
+  if (!known) {
+    const fitting = hosts.filter(({ kinds }) => kinds.some((kind) => placement.role.on.includes(kind)));
+    const [absent, present] = [fitting.filter(({ state }) => state === 'absent'), fitting.filter(({ state }) => state === 'present')];
+    const disks = present.flatMap(({ name, disks: all }) =>
+      all.filter(({ state }) => state === 'absent').map(({ device }) => ({ host: name, device })),
+    );
+    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks }));
+  }
+  return known;
+}
+
+const leaving = new WeakMap<Placement, Context>();
 
 const faces = new WeakMap<Placement, Context>();
 

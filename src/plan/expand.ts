@@ -1,5 +1,6 @@
 import { Invalid, nearest, type Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
+import { canonical } from '../base/state.ts';
 import { Cycle, Graph } from '../graph/graph.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
 import { policyOf } from '../inventory/upgrade.ts';
@@ -9,6 +10,7 @@ import { evaluate, type Context } from '../roles/template.ts';
 import { contextOf, family, hostsOf, resolveParams, wantedRoles, type Placement, type SecretOf } from './context.ts';
 import { twice } from './check.ts';
 import type { Api, Plan, PlanNode } from './plan.ts';
+import { withResources } from './resources.ts';
 import { DeclaredStep, guarded, healthOf, MergedStep, resources, severally, type RoleOnHost, type Watched } from './steps.ts';
 
 /**
@@ -17,6 +19,11 @@ import { DeclaredStep, guarded, healthOf, MergedStep, resources, severally, type
  */
 export function expand(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Plan {
   return build(inventory, roles, secretOf, 'deploy').plan;
+}
+
+/** The same for those hosts alone that a check looks at: of a fleet it takes a small part of the time and memory. */
+export function expandModels(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Plan {
+  return build(inventory, roles, secretOf, 'deploy', true).plan;
 }
 
 /** A role of a plan for an upgrade: its hosts, and by section of its `upgrade` and host the ids of the nodes. */
@@ -34,22 +41,25 @@ export function expandUpgrade(
   inventory: Inventory,
   roles: ReadonlyMap<string, Role>,
   secretOf: SecretOf,
+  modelsOnly = false,
 ): { readonly plan: Plan; readonly roles: readonly Surrounded[] } {
-  const { plan, order, graph } = build(inventory, roles, secretOf, 'upgrade');
+  const { plan, order, graph } = build(inventory, roles, secretOf, 'upgrade', modelsOnly);
   return { plan, roles: order.map((placement) => ({ role: placement.role, hosts: placement.hosts, around: graph.surround(placement) })) };
 }
 
-function build(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf, occasion: Occasion) {
+function build(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf, occasion: Occasion, modelsOnly = false) {
   const placements = placeRoles(inventory, roles, secretOf);
   const order = inOrder(placements);
   const problems = order.flatMap((placement) => placementProblems(inventory, placement, placements));
   if (problems.length > 0) throw new Invalid(problems);
   const key = secretOf('cloud.fingerprint_key').reveal();
-  const graph = new Build(inventory, placements, key, occasion);
+  const models = modelsOf(inventory, order);
+  const hosts = modelsOnly ? [...models] : inventory.hosts;
+  const graph = new Build(inventory, placements, key, occasion, new Set(hosts));
   for (const placement of order) graph.declare(placement);
-  for (const host of inventory.hosts) graph.openHost(host);
+  for (const host of hosts) graph.openHost(host);
   for (const placement of order) graph.connect(placement);
-  const plan: Plan = { inventory, graph: graph.graph, nodes: graph.nodes, hosts: inventory.hosts, apis: apisOf(graph, order), key };
+  const plan: Plan = { inventory, graph: graph.graph, nodes: graph.nodes, hosts, models, apis: apisOf(graph, order), key };
   return { plan, order, graph };
 }
 
@@ -65,21 +75,37 @@ interface Opening {
 /** Every wanted role on the present hosts of its kinds; a role without hosts is no part of the cloud. */
 function placeRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Map<string, Placement> {
   const placements = new Map<string, Placement>();
-  for (const role of wantedRoles(inventory, roles)) {
-    const hosts = hostsOf(inventory, role);
+  for (const role of withResources(inventory, wantedRoles(inventory, roles), secretOf)) {
+    const hosts = hostsOf(inventory, role, roles);
     if (hosts.length === 0) continue;
-    const known = new Map<Host, Context>();
+    const known = new Map<Host | string, Context>();
     const params = (host: Host): Context => {
-      let context = known.get(host);
+      // Hosts of a fleet have their params from the same levels: they share what these come to.
+      const levels = Object.keys(host.params).length > 0 ? host : canonical([host.kinds, host.cell]);
+      let context = known.get(levels);
       if (!context) {
         const resolved = Object.entries(resolveParams(inventory, role, host, secretOf));
-        known.set(host, (context = Object.fromEntries(resolved.map(([name, { value }]) => [name, value]))));
+        known.set(levels, (context = Object.fromEntries(resolved.map(([name, { value }]) => [name, value]))));
       }
       return context;
     };
     placements.set(role.name, { role, hosts, on: new Set(hosts), params });
   }
   return placements;
+}
+
+/** The first host of each kind of host that there is: hosts that differ in name and address only look alike to roles. */
+function modelsOf(inventory: Inventory, placements: readonly Placement[]): ReadonlySet<Host> {
+  const first = new Map<string, Host>();
+  for (const host of inventory.hosts) {
+    const carries = placements.flatMap(({ role, hosts, on }) =>
+      on.has(host) ? [hosts[0] === host ? `first ${role.name}` : role.name] : [],
+    );
+    const { kinds, cell, zone, state, disks, addresses, params } = host;
+    const shape = canonical([carries, kinds, cell, zone, state, disks, Object.keys(addresses), params]);
+    if (!first.has(shape)) first.set(shape, host);
+  }
+  return new Set(first.values());
 }
 
 /** Roles after those that they need. */
@@ -101,11 +127,13 @@ function inOrder(placements: ReadonlyMap<string, Placement>): readonly Placement
 
 function placementProblems(inventory: Inventory, { role }: Placement, placements: ReadonlyMap<string, Placement>): Problem[] {
   const problems: Problem[] = [];
-  role.needs.forEach((need, i) => {
-    if (placements.has(need)) return;
-    const message = `The role ${role.name} needs ${need}, and no host of this inventory carries it`;
-    problems.push({ code: 'need-without-host', message, place: role.place(['needs', i]), hint: 'Add a host of a kind that carries it.' });
-  });
+  for (const list of ['needs', 'reads'] as const) {
+    role[list].forEach((name, i) => {
+      if (placements.has(name)) return;
+      const message = `The role ${role.name} ${list} ${name}, and no host of this inventory carries it`;
+      problems.push({ code: 'need-without-host', message, place: role.place([list, i]), hint: 'Add a host of a kind that carries it.' });
+    });
+  }
   const os = family(inventory);
   if (Object.keys(role.os).length > 0 && !Object.hasOwn(role.os, os)) {
     const message = `The role ${role.name} knows no names for ${os}`;
@@ -122,16 +150,19 @@ class Build {
   readonly #placements: ReadonlyMap<string, Placement>;
   readonly #key: string;
   readonly #occasion: Occasion;
+  /** For these nodes are made. */
+  readonly #hosts: ReadonlySet<Host>;
   readonly #contexts = new Map<string, Map<Host, RoleOnHost>>();
   /** By role, host and index in role.yaml: the steps that are declared there. */
   readonly #declared = new Map<string, Map<Host, Map<number, readonly DeclaredStep[]>>>();
   readonly #opening = new Map<Host, Opening>();
 
-  constructor(inventory: Inventory, placements: ReadonlyMap<string, Placement>, key: string, occasion: Occasion) {
+  constructor(inventory: Inventory, placements: ReadonlyMap<string, Placement>, key: string, occasion: Occasion, hosts: ReadonlySet<Host>) {
     this.#inventory = inventory;
     this.#placements = placements;
     this.#key = key;
     this.#occasion = occasion;
+    this.#hosts = hosts;
   }
 
   at(placement: Placement, host: Host): RoleOnHost {
@@ -156,7 +187,8 @@ class Build {
 
   /** Makes the steps of a role on its hosts; edges come later, when all of a host's steps are known. */
   declare(placement: Placement): void {
-    const { role, hosts } = placement;
+    const { role } = placement;
+    const hosts = this.#built(placement);
     const byHost = new Map<Host, Map<number, readonly DeclaredStep[]>>();
     this.#declared.set(role.name, byHost);
     for (const host of hosts) {
@@ -203,12 +235,17 @@ class Build {
   }
 
   connect(placement: Placement): void {
-    const { role, hosts } = placement;
+    const { role } = placement;
+    const hosts = this.#built(placement);
     const byHost = this.#declared.get(role.name)!;
     // What the next step on each host waits for, with the reason.
-    const behind = new Map<Host, Map<string, string>>(hosts.map((host) => [host, this.#beginning(role, host)]));
+    const behind = new Map<Host, Map<string, string>>(hosts.map((host) => [host, this.#beginning(role.name, role.needs, host)]));
     role.steps.forEach((written, i) => {
       const once = isOnce(written);
+      if (written.apart) {
+        this.#connectApart(placement, i, written.apart, behind);
+        return;
+      }
       for (const host of once ? hosts.slice(0, 1) : hosts) {
         for (const step of byHost.get(host)!.get(i) ?? []) {
           if (phaseOf(step) !== undefined) continue;
@@ -232,12 +269,35 @@ class Build {
     }
   }
 
-  #beginning(role: Role, host: Host): Map<string, string> {
+  /** The role's first host is always among them. */
+  #built({ hosts }: Placement): readonly Host[] {
+    return hosts.filter((host) => this.#hosts.has(host));
+  }
+
+  /** A step that waits for what it names and for nothing else; the role's health waits for it. */
+  #connectApart(
+    { role, hosts }: Placement,
+    i: number,
+    apart: NonNullable<RoleStep['apart']>,
+    behind: ReadonlyMap<Host, Map<string, string>>,
+  ): void {
+    const [host] = hosts;
+    const declared = this.#declared.get(role.name)!.get(host!)!;
+    for (const step of declared.get(i) ?? []) {
+      this.#add(step);
+      this.#wait(step.step, this.#beginning(role.name, apart.needs, host!));
+      for (const [other, why] of apart.after)
+        for (const { step: need } of declared.get(other) ?? []) this.graph.after(step.step, need, why);
+      behind.get(host!)!.set(step.step, 'declared');
+    }
+  }
+
+  #beginning(role: string, needs: readonly string[], host: Host): Map<string, string> {
     const behind = new Map<string, string>();
     const { sources } = this.#opening.get(host)!;
-    const packages = this.#packagesOf(role.name, host);
+    const packages = this.#packagesOf(role, host);
     for (const opening of packages === undefined ? sources : [packages]) behind.set(opening, 'packages first');
-    for (const name of role.needs) {
+    for (const name of needs) {
       const need = this.#placements.get(name)!;
       if (need.role.scope === 'cloud') behind.set(readyId(name), `needs ${name}`);
       else if (need.on.has(host)) behind.set(`${host.name}/${name}/health`, `needs ${name} on this host`);
@@ -256,7 +316,8 @@ class Build {
 
   /** Adds what a role does around an upgrade: in each section a chain of steps on each host that it is for. */
   surround(placement: Placement): Surrounded['around'] {
-    const { role, hosts } = placement;
+    const { role } = placement;
+    const hosts = this.#built(placement);
     const around = new Map<StepSection | CheckSection, Map<Host, readonly string[]>>();
     const put = (section: StepSection | CheckSection, host: Host, ids: readonly string[]): void => {
       if (ids.length > 0) around.set(section, (around.get(section) ?? new Map<Host, readonly string[]>()).set(host, ids));

@@ -15,12 +15,20 @@ export interface Step extends StepName {
   readonly params: AnyParams;
   /** For a service: what it restarts for. */
   readonly watches: readonly Watch[];
+  /** For a service that must not be restarted whenever it suits: asked first. */
+  readonly gate?: Gate | undefined;
   /** Where the role declares it. */
   readonly place: Place;
   /** The role says that it cannot be taken back. */
   readonly irreversible: boolean;
   /** Done around an upgrade, in this section of the role; left out: one of its steps. */
   readonly section?: StepSection;
+}
+
+/** May a service that runs be restarted? The hosts of its role take turns: the next one's is when this one is healthy again. */
+export interface Gate {
+  readonly checks: readonly HealthCheck[];
+  readonly health: Health;
 }
 
 /** A step whose change makes a service restart; `keys` narrows it to some of a merged step's differences. */
@@ -70,6 +78,8 @@ export interface Plan {
   readonly graph: Graph;
   readonly nodes: ReadonlyMap<string, PlanNode>;
   readonly hosts: readonly Host[];
+  /** Of hosts that are alike to roles, but for name and address, the first: what is right on these is right on all. */
+  readonly models: ReadonlySet<Host>;
   readonly apis: ReadonlyMap<string, Api>;
   /** The cloud's key for fingerprints. */
   readonly key: string;

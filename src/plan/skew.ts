@@ -90,6 +90,12 @@ export function reportedReleases(moves: readonly Move[]): string[] {
   return [...new Set(found)].toSorted((a, b) => a - b).map((index) => releases[index]!);
 }
 
+/** The release from which one usually comes to another: the farthest that may go there at once. */
+export function releaseBefore(release: string): string {
+  const index = releases.indexOf(release);
+  return releases[Math.max(0, index - (slurp(index) ? 2 : 1))] ?? release;
+}
+
 /** All rows that forbid bringing what hosts report to `release`, oldest rows first; empty: the way is open. */
 export function skewRefusals(moves: readonly Move[], release: string, clustered: boolean): Refusal[] {
   const target = releases.indexOf(release);
@@ -106,15 +112,15 @@ function openstack(moves: readonly Move[], target: number): Refusal[] {
   const farther = known.filter(({ at }) => at < target && target - at > 1 && !(target - at === 2 && slurp(at) && slurp(target)));
   const tooOld = known.filter(({ component, compute, at }) => component === 'nova' && compute && target - at > 2);
   return [
-    ...refused('release-back', later, (hosts, { at }) => [
+    ...forbidden('release-back', later, (hosts, { at }) => [
       `${hosts} run ${name(at)}, and the inventory asks for ${name(target)}`,
       'Set cloud.release to what runs, or restore a backup',
     ]),
-    ...refused('release-step', farther, (hosts, { at }) => [
+    ...forbidden('release-step', farther, (hosts, { at }) => [
       `${hosts} run ${name(at)}, which is too far from ${name(target)}`,
       `Go by way of ${name(at + (slurp(at) ? 2 : 1))} first`,
     ]),
-    ...refused('nova-computes', tooOld, (hosts, { at }) => [
+    ...forbidden('nova-computes', tooOld, (hosts, { at }) => [
       `Conductors of ${name(target)} will not start beside computes of ${name(at)}: ${hosts}`,
       `Upgrade these computes to ${name(target - 2)} or later first`,
     ]),
@@ -126,7 +132,7 @@ function rabbitmq(moves: readonly Move[]): Refusal[] {
   const wrong = moved.filter(({ a, b }) => !backwards(a, b) && !rabbitmqMay(a, b));
   return [
     ...back('rabbitmq-back', 'RabbitMQ', moved),
-    ...refused('rabbitmq-step', wrong, (hosts, { a, from, to }) => [
+    ...forbidden('rabbitmq-step', wrong, (hosts, { a, from, to }) => [
       `RabbitMQ cannot go from ${from} to ${to} at once: ${hosts}`,
       `Go by way of 3.${Math.min(13, a[1] + 1)} first`,
     ]),
@@ -144,7 +150,7 @@ function mariadb(moves: readonly Move[], clustered: boolean): Refusal[] {
   const far = moved.filter(({ a, b }) => clustered && series(a) >= 0 && series(b) - series(a) > 1);
   return [
     ...back('mariadb-back', 'MariaDB', moved),
-    ...refused('mariadb-step', far, (hosts, { a, from, to }) => [
+    ...forbidden('mariadb-step', far, (hosts, { a, from, to }) => [
       `A cluster of MariaDB cannot go from ${from} to ${to} at once: ${hosts}`,
       `Go by way of ${mariadbSeries[series(a) + 1]!} first`,
     ]),
@@ -155,7 +161,7 @@ function ceph(moves: readonly Move[]): Refusal[] {
   const moved = steps(moves, 'ceph');
   return [
     ...back('ceph-back', 'Ceph', moved),
-    ...refused(
+    ...forbidden(
       'ceph-step',
       moved.filter(({ a, b }) => b[0] - a[0] > 2),
       (hosts, { a, from, to }) => [`Ceph cannot go from ${from} to ${to} at once: ${hosts}`, `Go by way of Ceph ${a[0] + 2} first`],
@@ -192,11 +198,14 @@ function backwards(a: Version, b: Version): boolean {
 
 function back(row: RowName, name: string, moved: readonly Moved[]): Refusal[] {
   const gone = moved.filter(({ a, b }) => backwards(a, b));
-  return refused(row, gone, (hosts, { from, to }) => [`${name} would go back from ${from} to ${to}: ${hosts}`, 'Ask for a later version']);
+  return forbidden(row, gone, (hosts, { from, to }) => [
+    `${name} would go back from ${from} to ${to}: ${hosts}`,
+    'Ask for a later version',
+  ]);
 }
 
 /** What a row says of the moves that it forbids; the first of them stands for all. */
-function refused<M extends Move>(row: RowName, moves: readonly M[], say: (hosts: string, first: M) => [string, string]): Refusal[] {
+function forbidden<M extends Move>(row: RowName, moves: readonly M[], say: (hosts: string, first: M) => [string, string]): Refusal[] {
   const hosts = [...new Set(moves.map(({ host }) => host))];
   const shown = hosts.slice(0, 5).join(', ') + (hosts.length > 5 ? ` and ${hosts.length - 5} more` : '');
   return moves.slice(0, 1).map((first) => {

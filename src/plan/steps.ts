@@ -9,7 +9,7 @@ import { resourceTypes } from '../resources/index.ts';
 import type { CheckSection, StepSection } from '../roles/role-schema.ts';
 import type { Role, RoleCheck, RoleStep } from '../roles/role.ts';
 import { evaluate, TemplateError, type Context } from '../roles/template.ts';
-import type { Health, HealthCheck, Step, Watch } from './plan.ts';
+import type { Gate, Health, HealthCheck, Step, Watch } from './plan.ts';
 
 type Resource = ShellResource<AnyParams> | ApiResource<AnyParams>;
 
@@ -38,6 +38,7 @@ export class DeclaredStep implements Step {
   readonly #watched: () => readonly Watched[];
   readonly #key: string;
   #params: AnyParams | undefined;
+  #gate: readonly HealthCheck[] | undefined;
 
   /**
    * `one`: which of the resources, where what is written stands for several; `watched`: the steps whose names the step
@@ -95,6 +96,13 @@ export class DeclaredStep implements Step {
     return (this.#params ??= this.#work());
   }
 
+  get gate(): Gate | undefined {
+    const { role } = this.#at;
+    if (this.stepType !== 'service' || role.gate.length === 0) return undefined;
+    const checks = (this.#gate ??= role.gate.map((written) => checkOf(this.#at, written)));
+    return { checks, health: healthOf(this.#at) };
+  }
+
   #work(): AnyParams {
     const params = workOut(this.#at, this.#written, this.resource.nameParam, this.resource.params, this.#one);
     const watched = this.#watched();
@@ -120,6 +128,7 @@ export interface One {
  */
 export function severally(at: RoleOnHost, written: RoleStep): readonly One[] | undefined {
   const { nameParam, params } = resources.get(written.type)!;
+  if (written.apart) return undefined;
   if (params.properties[nameParam]!.type !== 'string') return undefined;
   const value = guarded(at, written.path, () => rendered(written.name, at.context));
   if (Array.isArray(value)) return value.map((name) => ({ name: nameOf(name), params: {} }));
@@ -201,7 +210,7 @@ function checkOf(at: RoleOnHost, written: RoleCheck): HealthCheck {
 
 /** What a step is called: its value, or each text of it. */
 function namesOf(at: RoleOnHost, written: RoleStep): readonly string[] {
-  const value = guarded(at, written.path, () => rendered(written.name, at.context));
+  const value = written.apart ? written.name : guarded(at, written.path, () => rendered(written.name, at.context));
   if (!Array.isArray(value)) return [nameOf(value)];
   // Lists are shared by a fleet, so that each is gone through once.
   let names = listNames.get(value);
@@ -225,8 +234,10 @@ function shorten(name: string): string {
 /** A step's or check's params: templates rendered, defaults filled in, checked against the type's schema. */
 function workOut(at: RoleOnHost, written: RoleStep | RoleCheck, nameParam: string, schema: ParamsSchema, one?: One): AnyParams {
   const params = guarded(at, written.path, () => {
-    const name = one ? one.name : rendered(written.name, at.context);
-    const given = { [nameParam]: name, ...(rendered(written.params, at.context) as object), ...one?.params };
+    const plain = 'apart' in written;
+    const name = one ? one.name : plain ? written.name : rendered(written.name, at.context);
+    const params = plain ? written.params : (rendered(written.params, at.context) as object);
+    const given = { [nameParam]: name, ...params, ...one?.params };
     const template = 'template' in written ? written.template : undefined;
     const content = template === undefined ? {} : { content: at.role.template(template)(at.context) };
     return { ...defaults(schema), ...dropUndefined(given), ...content };

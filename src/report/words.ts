@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import type { Event, ShownChange, StepName, Summary } from '../base/event.ts';
+import type { Event, ShownChange, ShownStage, StepName, Summary } from '../base/event.ts';
 import type { Problem } from '../base/problem.ts';
 import type { Difference } from '../base/state.ts';
 
@@ -23,7 +23,13 @@ export function changeText(name: StepName, change: ShownChange, c: Colors): stri
   const details = change.action === 'update' ? change.differences.map(differenceText).join(', ') : '';
   const verb = change.action === 'create' || change.differences.some(({ key }) => key === 'state') ? 'start' : 'restart';
   const reasons = change.reasons ? `${verb}: ${change.reasons.join(', ')} ${change.reasons.length === 1 ? 'changes' : 'change'}` : '';
-  const rest = [reasons || details, change.irreversible ? c.red('cannot be undone') : ''].filter(Boolean).join('; ');
+  const rest = [
+    reasons || details,
+    change.irreversible ? c.red('cannot be undone') : '',
+    change.refused ? c.red(`refused: ${change.refused}`) : '',
+  ]
+    .filter(Boolean)
+    .join('; ');
   const diff = change.diff === undefined ? '' : `\n${indent(colored(change.diff.trimEnd(), c), 6)}`;
   return `${sign} ${stepText(name)}${rest ? c.dim(`  ${rest}`) : ''}${diff}`;
 }
@@ -62,6 +68,10 @@ export function eventText(event: Event, c: Colors): string | undefined {
       return pathText(event.steps, c);
     case 'problem':
       return problemText(event.problem, c);
+    case 'journey':
+      return journeyText(event, c);
+    case 'progress':
+      return `${c.bold(event.text)} ${c.dim(`(${event.done} of ${event.of})`)}`;
     default:
       return undefined;
   }
@@ -92,7 +102,7 @@ export function summaryText(summary: Summary, command: string, c: Colors): strin
   ];
   const perHost = summary.hosts > 0 ? Math.round((summary.roundTrips / summary.hosts) * 10) / 10 : 0;
   const next = nextText(summary, command);
-  return `${parts.join(', ')} ${c.dim(`in ${time(summary.seconds)}, ${count(summary.hosts, 'host')}, ${perHost} round trips a host`)}${next === '' ? '' : `\n${next}`}`;
+  return `${parts.join(', ')} ${c.dim(`in ${time(summary.seconds)}, ${count(summary.hosts, 'host')}, ${count(perHost, 'round trip')} a host`)}${next === '' ? '' : `\n${next}`}`;
 }
 
 function nextText(summary: Summary, command: string): string {
@@ -101,6 +111,40 @@ function nextText(summary: Summary, command: string): string {
     return 'What failed is above. Mend its cause and run `cellwise apply` again: it goes on with what is left.';
   if (summary.unreachable > 0) return 'Run it again when the hosts that did not answer are back.';
   return '';
+}
+
+function journeyText({ from, to, stages, reasons }: Extract<Event, { type: 'journey' }>, c: Colors): string {
+  const seconds = stages.reduce((sum, stage) => sum + stage.seconds, 0);
+  const untold = stages.reduce((sum, stage) => sum + stage.untold, 0);
+  const times = seconds > 0 ? `about ${time(seconds)}` : 'how long is not known';
+  const more = untold > 0 ? `, and ${count(untold, 'step')} that were never timed` : '';
+  return [
+    c.bold(`${from.length > 0 ? `From ${from.join(' and ')} to` : 'To'} ${to}: ${count(stages.length, 'stage')}, ${times}${more}`),
+    ...stages.map((stage) => stageText(stage, c)),
+    ...(reasons.length > 0 ? [c.red(`It may not start, for ${count(reasons.length, 'reason')}:`)] : []),
+    ...reasons.map(({ message, hint }) => `${c.red('✗')} ${message}${hint === undefined ? '' : `\n  ${c.cyan('hint')} ${hint}`}`),
+  ].join('\n');
+}
+
+function stageText({ id, waves, drain, taken, changes, unknown, seconds }: ShownStage, c: Colors): string {
+  const hosts = waves.flatMap((wave) => wave.hosts);
+  const shown = waves.slice(0, 12).map(({ canary, hosts: some }, i) => `    ${canary ? 'canary' : `wave ${i + 1}`}: ${few(some)}`);
+  return [
+    `${c.bold(id)} ${c.dim(`${count(hosts.length, 'host')}${seconds > 0 ? `, about ${time(seconds)}` : ''}${drain === 'none' ? '' : `, machines: ${drain}`}`)}`,
+    ...(waves.length > 1 ? shown : []),
+    ...(waves.length > 12 ? [`    and ${waves.length - 12} waves more`] : []),
+    ...taken.map((lease) => c.dim(`    taken and given back: ${lease}`)),
+    ...changes.map(({ hosts: some, change, ...name }) => `  ${changeText(name, change, c)}${c.dim(`  on ${few(some)}`)}`),
+    ...unknown.map(
+      ({ hosts: some, because, irreversible, ...name }) =>
+        `  ${c.blue('?')} ${stepText(name)}${c.dim(`  ${because}`)}${irreversible ? c.red('  cannot be undone') : ''}${c.dim(`  on ${few(some)}`)}`,
+    ),
+    ...(changes.length + unknown.length === 0 ? [c.dim('    nothing to change')] : []),
+  ].join('\n');
+}
+
+function few(hosts: readonly string[]): string {
+  return hosts.length <= 6 ? hosts.join(', ') : `${hosts.slice(0, 5).join(', ')} and ${hosts.length - 5} more`;
 }
 
 function pathText(steps: readonly { readonly step: string; readonly seconds: number }[], c: Colors): string | undefined {

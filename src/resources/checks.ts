@@ -1,3 +1,4 @@
+import { checkCeph, cephQuestions } from '../base/ceph-check.ts';
 import type { Command } from '../base/command.ts';
 import { sh, withTimeout } from '../base/command.ts';
 import type { AnyParams, ApiAnswer, ApiRequest, ParamsOf, ParamsSchema } from './define.ts';
@@ -14,6 +15,8 @@ export interface ShellCheck extends Basics {
   readonly via: 'shell';
   /** Like a resource's. */
   readonly slow?: boolean;
+  /** Leaves traces for a moment: asked by `verify` only. */
+  readonly writes?: (params: AnyParams) => boolean;
   readonly probe: (params: AnyParams) => Command;
 }
 
@@ -26,9 +29,14 @@ export interface ApiCheck extends Basics {
 export type Check = ShellCheck | ApiCheck;
 
 function defineCheck<const S extends ParamsSchema>(
-  check: Omit<Basics, 'params'> & { slow?: boolean; params: S; probe: (params: ParamsOf<S>) => Command },
+  check: Omit<Basics, 'params'> & {
+    slow?: boolean;
+    params: S;
+    probe: (params: ParamsOf<S>) => Command;
+    writes?: (params: ParamsOf<S>) => boolean;
+  },
 ): ShellCheck {
-  return { ...check, via: 'shell', probe: check.probe as ShellCheck['probe'] };
+  return { ...(check as unknown as Omit<ShellCheck, 'via'>), via: 'shell' };
 }
 
 // Debian has bash on every machine (it is essential) and curl on few.
@@ -102,6 +110,29 @@ const run = defineCheck({
     properties: { run: { type: 'string', description: 'POSIX sh, run as root.' } },
   },
   probe: (p) => sh`sh -c ${p.run} 2>&1`,
+});
+
+const ceph = defineCheck({
+  type: 'ceph',
+  slow: true,
+  summary: 'The Ceph cluster is as it should be, seen from one of its hosts.',
+  nameParam: 'questions',
+  params: {
+    type: 'object',
+    required: ['questions'],
+    additionalProperties: false,
+    properties: {
+      questions: {
+        type: 'array',
+        minItems: 1,
+        items: { type: 'string', enum: cephQuestions },
+        description:
+          'quorum: all monitors are in it. mgr: one is active, and those of this host are there. osds: all are up and in. pgs: all placement groups are active and clean. object: one is written and read back; asked by `verify` only. may-stop-mon, may-stop-mgr, may-stop-osd: those of this host may be stopped for a moment.',
+      },
+    },
+  },
+  writes: (p) => p.questions.includes('object'),
+  probe: (p) => checkCeph(p.questions),
 });
 
 // A token that opens nothing is no proof: the catalogue must list the service, as clients will look for it.
@@ -182,5 +213,5 @@ const networkAgent: ApiCheck = {
 
 /** All kinds of health check, by the key that a role writes. */
 export const checks: ReadonlyMap<string, Check> = new Map(
-  [http, port, unit, run, catalog, computeService, networkAgent].map((check) => [check.type, check]),
+  [http, port, unit, run, catalog, ceph, computeService, networkAgent].map((check) => [check.type, check]),
 );

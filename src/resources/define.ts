@@ -89,8 +89,12 @@ interface Common<P> {
   readonly scope?: 'cluster';
   /** What we want; null: it must not be there. */
   readonly desired: (params: P) => State | null;
+  /** Why this change must not be made, e.g. because data would be lost: then nothing of the whole plan is. */
+  readonly refuse?: (params: P, change: Change) => string | undefined;
   /** True when what this change does cannot be undone by another apply. */
   readonly irreversible?: (params: P, change: Change) => boolean;
+  /** Why this change cannot be made, e.g. because the API has no way to: a plan shows it, and the step alone fails with it. */
+  readonly cannot?: (params: P, change: Change) => string | undefined;
 }
 
 /** Looks at one resource at a time. */
@@ -118,6 +122,11 @@ interface ShellBasics<P> extends Common<P> {
   readonly merge?: (all: readonly P[]) => AnyParams;
   /** Its probe starts a program that takes its time: it is run beside the others instead of among them. */
   readonly slow?: boolean;
+  /**
+   * Mending it takes no time and starts nothing, and its exit code tells whether it worked: the engine sends it along with
+   * its neighbours, and looks at all of them behind the last.
+   */
+  readonly light?: boolean;
   /** Mends `change`; never looks. */
   readonly apply: (params: P, change: Change) => Command;
   /** Reads the content that is there now, for a diff. Asked only when the resource differs. */
@@ -129,16 +138,39 @@ interface ShellBasics<P> extends Common<P> {
 /** A resource that is looked at and mended by shell commands. */
 export type ShellResource<P> = ShellBasics<P> & (ProbeOne<P> | ProbeAll<P>);
 
-/** A request to an OpenStack API, as the cloud's administrator unless `auth` is `none`. */
+/** Who talks to an API: a user of the default domain, in one of its projects. */
+export interface Login {
+  readonly user: string;
+  readonly password: Text;
+  readonly project: string;
+}
+
+/** A request to an OpenStack API, as the cloud's administrator unless `auth` says otherwise. */
 export interface ApiRequest {
+  /** Type of the service in the catalogue. */
   readonly service: string;
   readonly method: 'GET' | 'HEAD' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
-  /** Path and query below the service's root, e.g. /v3/projects?name=service. */
+  /** Path and query below the service's root, version included, e.g. /v3/projects?name=service. */
   readonly path: string;
+  /**
+   * For a GET: the name of the list that its answer holds. All pages are fetched, and the answer's body is the items, of
+   * which `where` leaves those whose members have these values.
+   */
+  readonly list?: string;
+  readonly where?: Readonly<Record<string, string>>;
   /** JSON; Secret values in it are revealed on the wire only. */
   readonly body?: unknown;
-  readonly auth?: 'none';
+  /** Bytes instead. */
+  readonly data?: ApiData;
+  /** What the body is; application/json or application/octet-stream when left out. */
+  readonly contentType?: string;
+  /** The microversion that the request is written for, e.g. 2.61. */
+  readonly microversion?: string;
+  readonly auth?: 'none' | Login;
 }
+
+/** Where the bytes of a request come from: a file here, or a command on the API's host that leaves them in its directory. */
+export type ApiData = { readonly file: string } | { readonly command: Command; readonly result: string };
 
 export interface ApiAnswer {
   readonly status: number;

@@ -6,6 +6,7 @@ export const directory = defineResource({
   type: 'directory',
   summary: 'A directory with this owner and mode. Its parent must be there; it is removed only when it is empty.',
   nameParam: 'path',
+  light: true,
   params: {
     type: 'object',
     required: ['path'],

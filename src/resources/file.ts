@@ -9,6 +9,7 @@ export const file = defineResource({
   type: 'file',
   summary: 'A regular file with exactly this content, owner and mode; put in place whole or not at all.',
   nameParam: 'path',
+  light: true,
   params: {
     type: 'object',
     required: ['path'],

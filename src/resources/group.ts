@@ -7,6 +7,7 @@ export const group = defineResource({
   type: 'group',
   summary: 'A group of the host. Who is in it is said at the users.',
   nameParam: 'name',
+  light: true,
   params: {
     type: 'object',
     required: ['name'],

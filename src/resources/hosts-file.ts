@@ -9,6 +9,7 @@ export const hostsFile = defineResource({
   type: 'hosts-file',
   summary: 'A marked block of addresses and names in /etc/hosts; every line outside it is kept as it is.',
   nameParam: 'entries',
+  light: true,
   identity: () => '/etc/hosts',
   params: {
     type: 'object',

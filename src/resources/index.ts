@@ -1,4 +1,11 @@
 import { aptSource } from './apt-source.ts';
+import { cephAuth } from './ceph-auth.ts';
+import { cephConfig } from './ceph-config.ts';
+import { cephDrain } from './ceph-drain.ts';
+import { cephMon } from './ceph-mon.ts';
+import { cephOsd } from './ceph-osd.ts';
+import { cephPool } from './ceph-pool.ts';
+import { cephQuorum } from './ceph-quorum.ts';
 import { command } from './command.ts';
 import { computeZone } from './compute-zone.ts';
 import { dbSync } from './db-sync.ts';
@@ -6,9 +13,12 @@ import type { ResourceType } from './define.ts';
 import { directory } from './directory.ts';
 import { featureFile } from './feature-file.ts';
 import { file } from './file.ts';
+import { flavor } from './flavor.ts';
 import { group } from './group.ts';
 import { hostsFile } from './hosts-file.ts';
+import { image } from './image.ts';
 import { iniSetting } from './ini-setting.ts';
+import { keypair } from './keypair.ts';
 import { keystoneBootstrap } from './keystone-bootstrap.ts';
 import { keystoneDomain } from './keystone-domain.ts';
 import { keystoneProject } from './keystone-project.ts';
@@ -17,14 +27,20 @@ import { keystoneService } from './keystone-service.ts';
 import { keystoneUser } from './keystone-user.ts';
 import { mysqlDatabase } from './mysql-database.ts';
 import { mysqlUser } from './mysql-user.ts';
+import { network } from './network.ts';
 import { novaCell } from './nova-cell.ts';
 import { novaDiscover } from './nova-discover.ts';
 import { ovsBridge } from './ovs-bridge.ts';
 import { ovsDatapath } from './ovs-datapath.ts';
 import { packages } from './package.ts';
+import { quota } from './quota.ts';
 import { rabbitmqUser } from './rabbitmq-user.ts';
 import { rabbitmqVhost } from './rabbitmq-vhost.ts';
+import { rgwUser } from './rgw-user.ts';
+import { router } from './router.ts';
+import { securityGroup } from './security-group.ts';
 import { service } from './service.ts';
+import { subnet } from './subnet.ts';
 import { symlink } from './symlink.ts';
 import { sysctl } from './sysctl.ts';
 import { timeSync } from './time-sync.ts';
@@ -61,9 +77,25 @@ export const resourceTypes: readonly ResourceType[] = [
   keystoneRole,
   keystoneUser,
   keystoneService,
+  image,
+  flavor,
+  network,
+  subnet,
+  router,
+  securityGroup,
+  keypair,
+  quota,
   novaCell,
   novaDiscover,
   computeZone,
   ovsDatapath,
   ovsBridge,
+  cephMon,
+  cephQuorum,
+  cephAuth,
+  cephConfig,
+  cephOsd,
+  cephDrain,
+  cephPool,
+  rgwUser,
 ];

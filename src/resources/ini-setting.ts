@@ -88,6 +88,7 @@ export const iniSetting = defineResource({
   type: 'ini-setting',
   summary: 'One setting in a file of sections and settings; the rest of the file is kept byte for byte, and so are owner and mode.',
   nameParam: 'file',
+  light: true,
   identity: (p) => `${p.file} [${p.section}] ${p.key}`,
   params: {
     type: 'object',

@@ -16,6 +16,7 @@ export const symlink = defineResource({
   type: 'symlink',
   summary: 'A symbolic link to this target. Anything else that bears its name is never replaced.',
   nameParam: 'path',
+  light: true,
   params: {
     type: 'object',
     required: ['path'],

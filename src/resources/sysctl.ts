@@ -7,6 +7,7 @@ export const sysctl = defineResource({
   summary:
     'A kernel setting, live and after each boot. Where /proc/sys is read-only (a container shares its machine’s kernel) only the file is kept.',
   nameParam: 'key',
+  light: true,
   params: {
     type: 'object',
     required: ['key', 'value'],

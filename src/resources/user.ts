@@ -7,6 +7,7 @@ export const user = defineResource({
   type: 'user',
   summary: 'A user of the host: groups, home, shell, SSH keys, sudo. Only what is given is kept.',
   nameParam: 'name',
+  light: true,
   params: {
     type: 'object',
     required: ['name'],

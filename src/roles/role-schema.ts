@@ -147,15 +147,26 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         description: 'host: whoever needs it waits for it on its own host only. cloud (the default): on all hosts.',
       },
       hosts: {
-        enum: ['all', 'first'],
-        description: 'all (the default): every host of its kinds. first: the first of them in the inventory.',
+        description:
+          'all (the default): every host of its kinds. first: the first of them in the inventory. quorum: an odd number of them. {with: ROLE}: those that carry that role.',
+        anyOf: [
+          { enum: ['all', 'first', 'quorum'] },
+          { type: 'object', required: ['with'], additionalProperties: false, properties: { with: { type: 'string' } } },
+        ],
       },
+      storage: { enum: ['ceph', 'file'], description: 'Only in clouds with this storage back end.' },
       needs: { type: 'array', uniqueItems: true, items: { type: 'string' }, description: 'Roles that must be healthy first.' },
       after: {
         type: 'array',
         uniqueItems: true,
         items: { type: 'string' },
         description: 'Roles that come first where there are any; one that fails does not hold up this role.',
+      },
+      reads: {
+        type: 'array',
+        uniqueItems: true,
+        items: { type: 'string' },
+        description: 'Roles whose params and hosts templates can read, without waiting for them.',
       },
       os: {
         type: 'object',
@@ -191,6 +202,12 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         description: 'What is done around an upgrade, besides the steps.',
         additionalProperties: false,
         properties: { ...lists(sections.steps, step), ...lists(sections.checks, check) },
+      },
+      gate: {
+        type: 'array',
+        minItems: 1,
+        description: 'Asked before a service that runs is restarted. Then the hosts take turns, and each must be healthy before the next.',
+        items: check,
       },
     },
   };

@@ -17,17 +17,23 @@ export interface Role {
   readonly on: readonly string[];
   /** `host`: whoever needs it waits for it on its own host only. `cloud`: for all hosts that carry it. */
   readonly scope: 'host' | 'cloud';
-  /** On all hosts of its kinds, or on the first only. */
-  readonly hosts: 'all' | 'first';
+  /** On all hosts of its kinds, the first only, an odd number of them, or those that carry another role. */
+  readonly hosts: 'all' | 'first' | 'quorum' | { readonly with: string };
+  /** Only in clouds with this storage back end. */
+  readonly storage?: 'ceph' | 'file';
   readonly needs: readonly string[];
   /** Roles that it comes behind, however they end. */
   readonly after: readonly string[];
+  /** Roles that templates can read besides those in `needs`. */
+  readonly reads: readonly string[];
   /** Names that differ between families of operating systems: family → name → value. */
   readonly os: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly params: Readonly<Record<string, ParamSchema>>;
   readonly steps: readonly RoleStep[];
   readonly health: readonly RoleCheck[];
   readonly upgrade: RoleUpgrade;
+  /** Asked before a service that runs is restarted, one host after the other. */
+  readonly gate: readonly RoleCheck[];
   readonly api?: {
     readonly service: string;
     readonly url: string;
@@ -66,6 +72,11 @@ export interface RoleStep {
   /** Ways of draining a host under which it is done; left out: all. */
   readonly policy?: readonly string[];
   readonly path: readonly (string | number)[];
+  /**
+   * Of a step that no role.yaml has: its values are no templates, and it does not stand in line. By index: the steps of the
+   * role that it waits for, each with the reason; and the roles, instead of all that its role needs.
+   */
+  readonly apart?: { readonly after: ReadonlyMap<number, string>; readonly needs: readonly string[] };
 }
 
 export interface RoleCheck {
@@ -124,14 +135,17 @@ interface RoleDocument {
   readonly summary: string;
   readonly on: readonly string[];
   readonly scope?: 'host' | 'cloud';
-  readonly hosts?: 'all' | 'first';
+  readonly hosts?: Role['hosts'];
+  readonly storage?: Role['storage'];
   readonly needs?: readonly string[];
   readonly after?: readonly string[];
+  readonly reads?: readonly string[];
   readonly os?: Role['os'];
   readonly api?: NonNullable<Role['api']>;
   readonly steps: readonly Readonly<Record<string, unknown>>[];
   readonly health?: readonly Readonly<Record<string, unknown>>[];
   readonly upgrade?: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>;
+  readonly gate?: readonly Readonly<Record<string, unknown>>[];
 }
 
 function readRole(directory: string): { role?: Role; problems: readonly Problem[] } {
@@ -160,11 +174,14 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
     hosts: written.hosts ?? 'all',
     needs: written.needs ?? [],
     after: written.after ?? [],
+    reads: written.reads ?? [],
     os: written.os ?? {},
     params: params.schemas,
     steps: written.steps.map((step, i) => readStep(step, ['steps', i])),
     health: (written.health ?? []).map((check, i) => readCheck(check, ['health', i])),
+    gate: (written.gate ?? []).map((check, i) => readCheck(check, ['gate', i])),
     upgrade: readUpgrade(written.upgrade ?? {}),
+    ...(written.storage ? { storage: written.storage } : {}),
     ...(written.api ? { api: written.api } : {}),
     place: (path, at) => document.place(path, at),
     faults: (checker, path, value) => faultsOf(checker, document, path, value).map((fault) => document.problem(fault)),
@@ -183,11 +200,12 @@ type Entries = readonly Readonly<Record<string, unknown>>[];
 
 /** Steps and checks whose first key is no type, and what has no place around an upgrade. */
 function typeProblems(document: Document): Problem[] {
-  const { steps, health = [], upgrade = {} } = document.value as RoleDocument;
+  const { steps, health = [], gate = [], upgrade = {} } = document.value as RoleDocument;
   return [
     ...unknownTypes(document, ['steps'], steps, 'step'),
     ...steps.flatMap((step, i) => ('policy' in step ? [misplaced(document, ['steps', i, 'policy'])] : [])),
     ...unknownTypes(document, ['health'], health, 'check'),
+    ...unknownTypes(document, ['gate'], gate, 'check'),
     ...Object.entries(upgrade).flatMap(([section, entries]) => [
       ...unknownTypes(document, ['upgrade', section], entries, section in sections.checks ? 'check' : 'step'),
       ...outOfPlace(document, section, entries),
@@ -298,22 +316,26 @@ function readTemplate(directory: string, name: string): Template {
   return (context) => inFile(() => template(context));
 }
 
-/** Roles that are named and not there; one that is there and broken has been told of. */
+/** Other roles that a role names and that are not there; one that is there and broken has been told of. */
 function checkNeeds(roles: ReadonlyMap<string, Role>, broken: ReadonlySet<string>): Problem[] {
-  return [...roles.values()].flatMap((role) =>
-    (['needs', 'after'] as const).flatMap((list) =>
-      role[list].flatMap((name, i) => {
-        if (roles.has(name) || broken.has(name)) return [];
-        const near = nearest(name, roles.keys());
-        return [
-          {
-            code: 'unknown-role',
-            message: `The role ${role.name} ${list === 'needs' ? 'needs' : 'comes after'} "${name}", and there is no such role`,
-            place: role.place([list, i]),
-            ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
-          },
-        ];
-      }),
-    ),
-  );
+  return [...roles.values()].flatMap((role) => {
+    const named = [
+      ...role.needs.map((name, i) => ({ name, verb: 'needs', path: ['needs', i] })),
+      ...role.after.map((name, i) => ({ name, verb: 'comes after', path: ['after', i] })),
+      ...role.reads.map((name, i) => ({ name, verb: 'reads', path: ['reads', i] })),
+      ...(typeof role.hosts === 'object' ? [{ name: role.hosts.with, verb: 'runs with', path: ['hosts', 'with'] }] : []),
+    ];
+    return named.flatMap(({ name, verb, path }) => {
+      if (roles.has(name) || broken.has(name)) return [];
+      const near = nearest(name, roles.keys());
+      return [
+        {
+          code: 'unknown-role',
+          message: `The role ${role.name} ${verb} "${name}", and there is no such role`,
+          place: role.place(path),
+          ...(near === undefined ? {} : { hint: `Did you mean "${near}"?` }),
+        },
+      ];
+    });
+  });
 }

@@ -1,7 +1,8 @@
 import Handlebars from 'handlebars';
 import { randomBytes } from 'node:crypto';
+import { cephxKey, uuidOf } from '../base/ceph.ts';
 import { quote } from '../base/command.ts';
-import { Secret, type Text } from '../base/secret.ts';
+import { reveal, Secret, type Text } from '../base/secret.ts';
 
 /** What names in a template stand for: plain data, in which texts may be secret. */
 export type Context = { readonly [name: string]: unknown };
@@ -99,6 +100,13 @@ const helpers = {
   join: (items: unknown, separator: unknown) => list(items).map(seen).join(String(separator)),
   // The same member of each item: {{join (pluck keystone.hosts "address") ","}}.
   pluck: (items: unknown, name: unknown) => list(items).map((item) => seen(member(item, String(name)))),
+  // What a secret stands for in Ceph: the key of an entity.
+  cephx: (value: unknown, ...entity: unknown[]) => {
+    const key = (secret: string): string => reveal(cephxKey(secret, entity.slice(0, -1).join('')));
+    return String(value).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(key)));
+  },
+  // An id that is made once, of a secret, and no secret itself.
+  uuid: (value: unknown) => String(value).replace(mark, (_, i: string) => uuidOf(secrets[Number(i)]!)),
   eq: (a: unknown, b: unknown) => a === b,
   json: (value: unknown) =>
     changed(JSON.stringify(deep(value)), (part) => part).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(inJson))),
@@ -180,8 +188,9 @@ export function compile(source: string): Template {
  * list, a number or a secret; any other text is rendered. Throws TemplateError.
  */
 export function evaluate(source: string, context: Context): unknown {
+  if (!source.includes('{{')) return source;
   const alone = /^\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*\}\}$/.exec(source);
-  if (!alone) return source.includes('{{') ? compiled(source)(context) : source;
+  if (!alone) return compiled(source)(context);
   try {
     return alone[1]!.split('.').reduce<unknown>(member, context);
   } catch (error) {

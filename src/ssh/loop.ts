@@ -114,14 +114,14 @@ take() { # id holder
     x= y=
     if flock -n 9; then
       [ ! -s "$b/lock.info" ] || read -r x y <"$b/lock.info"
-      if [ -z "$x" ] || [ "$x" = "$me" ] || ! holds "$x"; then claim "$1" "$2"; return; fi
+      if [ -z "$x" ] || [ "$x" = "$me" ] || ! holds "$x"; then claim "$1"; return; fi
       flock -u 9
     fi
     [ ! -s "$b/lock.info" ] || read -r x y <"$b/lock.info"
     if [ "$x" = "$me" ]; then
       # A job of this run's lost connection has it. This loop counts as the holder already, and takes over when that job ends.
       flock 9 </dev/null >/dev/null 2>&1 &
-      claim "$1" "$2"
+      claim "$1"
       return
     fi
     if [ -n "$x" ] && LC_ALL=C expr "x$y" \< "x$2" >/dev/null; then
@@ -140,10 +140,8 @@ take() { # id holder
   say "$1" $c "$r/$1"
   rm -rf "$r/$1" "$r/holder.$1"
 }
-claim() {
-  { echo "$me $2"; cat "$r/holder.$1"; } >"$r/lock.new"
-  mv "$r/lock.new" "$b/lock.info"
-  rm -f "$r/holder.$1"
+claim() { # id
+  mv "$r/holder.$1" "$b/lock.info"
   tell "$1" 0
 }
 
@@ -226,7 +224,7 @@ while read -r k i m t a c; do
       work "$i" "$m" "$t" &
       ;;
     take)
-      receive "$t" "$r/holder.$i"
+      { echo "$me $m"; head -c "$t"; } >"$r/holder.$i"
       read -r k && [ "$k" = . ] || break
       exec 9>>"$b/lock"
       take "$i" "$m" &
@@ -248,7 +246,7 @@ for d in "$r"/*/begun; do
   d=${'$'}{d%/begun}
   [ ! -e "$d/mend.pid" ] || [ -s "$d/rc" ] || exit 0
 done
-[ "$x" != "$me" ] || rm -f "$b/lock.info"
-rm -rf "$r"
-exit 0
+set -- "$r"
+[ "$x" != "$me" ] || set -- "$b/lock.info" "$r"
+exec rm -rf "$@"
 `;

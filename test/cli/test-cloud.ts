@@ -69,7 +69,7 @@ export class TestCloud {
 
   /** Starts a command and leaves it running; its words are lost. */
   start(...words: readonly string[]): ChildProcess {
-    return spawn(process.execPath, this.#args(words), { stdio: 'ignore' });
+    return spawn(process.execPath, this.#args(words), { stdio: ['pipe', 'ignore', 'ignore'] });
   }
 
   container(host: string): string {

@@ -46,7 +46,8 @@ export async function run(plan: Plan, { open, only, drain, confirm, heard }: Opt
     record: (event) => {
       written.push(event);
     },
-    close: () => undefined,
+    synced: () => Promise.resolve(),
+    close: () => Promise.resolve(),
   };
   const summary = await apply({
     plan,

@@ -32,7 +32,7 @@ const plan = planned(
 const steps = (from: Plan): (Step & { resource: { via: 'shell' } })[] =>
   [...from.nodes.values()].filter((node): node is Step => node.kind === 'step').filter(isShellStep);
 const healths = (from: Plan): Health[] => [...from.nodes.values()].filter((node) => node.kind === 'health');
-const noApis = openApis(new Map(), () => Promise.reject(new Error('no')));
+const noApis = openApis(new Map(), { dial: () => Promise.reject(new Error('no')), mend: () => Promise.reject(new Error('no')) });
 
 describe('gather', () => {
   it('makes one question of all that can be asked together, and gives each its own answer', () => {

@@ -169,6 +169,36 @@ describe('a run', () => {
     expect([existsSync(on('cmp2', 'motd')), existsSync(on('cmp1', 'motd')), existsSync(on('ctl1', 'motd'))]).toEqual([true, false, false]);
   });
 
+  it('changes what is near together in one exchange, and looks at it in the same', async () => {
+    const { plan, on } = cloudOf((dir) => ({
+      one: {
+        steps: [
+          { directory: `${dir}/d` },
+          ...Array.from({ length: 20 }, (_, i) => ({ file: `${dir}/d/f${i}`, content: `${'x'.repeat(i)}\n` })),
+          { symlink: `${dir}/link`, target: `${dir}/d/f1` },
+          { command: `cat ${dir}/d/f19 >${dir}/seen`, creates: `${dir}/seen` },
+          { directory: `${dir}/e` },
+        ],
+      },
+    }));
+    prepare(on('ctl1', ''));
+    const local = localHosts();
+    const ran = await run(plan, local);
+    consistent(ran);
+    expect(ran.summary).toMatchObject({ changed: 24, failed: 0 });
+    expect(readFileSync(on('ctl1', 'd/f19'), 'utf8')).toBe(`${'x'.repeat(19)}\n`);
+    // Before the walk: the survey and the old contents. Then 22 steps at once; the command, looked at before and behind; and the last.
+    expect(
+      local.shells
+        .get('ctl1')!
+        .sent.map(({ what }) => what)
+        .join(' '),
+    ).toBe('run run mend run mend run run mend run');
+    const starts = ran.journal.map(({ type }) => type);
+    expect(starts.slice(0, 22)).toEqual(Array(22).fill('step-start'));
+    expect(starts.slice(22, 44)).toEqual(Array(22).fill('step-changed'));
+  });
+
   it('touches nothing when the answer is no', async () => {
     const { plan, directory } = cloud();
     prepare(directory);
@@ -249,6 +279,35 @@ describe('what goes wrong', () => {
     for (const host of hosts) expect(existsSync(on(host, 'free'))).toBe(true);
     expect(existsSync(on('ctl1', 'behind'))).toBe(false);
     expect(ran.journal.filter(({ type }) => type === 'step-failed')).toHaveLength(1);
+  });
+
+  it('what follows a failing one in the same exchange is not touched; what came before it is done', async () => {
+    const { plan, directory, on } = cloudOf((dir) => ({
+      one: {
+        steps: [
+          { directory: `${dir}/first` },
+          { file: `${dir}/first/same`, content: 'same\n' },
+          { file: `${dir}/first/bad`, content: 'x\n', validate: 'echo no good >&2; exit 3' },
+          { file: `${dir}/first/never`, content: 'x\n' },
+        ],
+      },
+    }));
+    mkdirSync(on('ctl1', 'first'), { recursive: true, mode: 0o700 });
+    chmodSync(on('ctl1', 'first'), 0o700);
+    writeFileSync(on('ctl1', 'first/same'), 'same\n');
+    prepare(directory);
+    const ran = await run(plan, localHosts());
+    consistent(ran);
+    expect(ran.summary).toMatchObject({ ok: 1, changed: 1, failed: 1, blocked: 1 });
+    expect(readdirSync(on('ctl1', 'first'))).toEqual(['same']);
+    expect(ran.events.find((event) => event.type === 'step-failed')).toMatchObject({ output: ['no good'] });
+    // Every intent has its end, though some were meant twice.
+    const open = new Set<string>();
+    for (const event of ran.journal) {
+      if (event.type === 'step-start') open.add(event.step);
+      else if ('step' in event) open.delete(event.step);
+    }
+    expect([...open]).toEqual([]);
   });
 
   it('a command that says it worked and did not is a failure', async () => {
@@ -351,12 +410,13 @@ describe('hosts that are lost', () => {
     consistent(ran);
     expect(ran.summary).toMatchObject({ unreachable: 1, failed: 0 });
     expect(ran.summary.changed + ran.summary.blocked).toBe(9);
-    expect(ran.summary.changed).toBe(when === 'mend' ? 5 : 4);
+    // Both steps of base were one exchange, and those of web would have been the next.
+    expect(ran.summary.changed).toBe(6);
     for (const host of ['cmp1', 'cmp2']) expect(existsSync(on(host, 'motd'))).toBe(true);
     // What was begun there and not heard of stays open in the journal.
     const open =
       ran.journal.filter(({ type }) => type === 'step-start').length - ran.journal.filter(({ type }) => type === 'step-changed').length;
-    expect(open).toBe(1);
+    expect(open).toBe(when === 'mend' ? 2 : 0);
     const again = await run(plan, localHosts());
     expect(again.summary).toMatchObject({ failed: 0, blocked: 0, unreachable: 0 });
     expect(again.summary.ok + again.summary.changed).toBe(9);

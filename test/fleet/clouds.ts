@@ -91,8 +91,8 @@ export const written: Readonly<Record<string, WrittenRole>> = {
 
 const roles = rolesOf(written);
 
-/** Three controllers, three storage hosts, and compute hosts over cells and zones. */
-export function hostsOf(computes: number, cells: number): { readonly hosts: string; readonly cells: readonly string[] } {
+/** Controllers and storage hosts, `others` of each, and compute hosts over cells and zones. */
+function hostsOf(computes: number, cells: number, others: number): { readonly hosts: string; readonly cells: readonly string[] } {
   const names = Array.from({ length: cells }, (_, i) => `cell${i + 1}`);
   const each = Math.ceil(computes / cells);
   const fleet = names.flatMap((cell, i) => {
@@ -102,22 +102,27 @@ export function hostsOf(computes: number, cells: number): { readonly hosts: stri
       to < from ? [] : [`  ${cell}-cmp[${from}-${to}]: {address: 10.${i + 1}.0.${from}, kind: compute, cell: ${cell}, zone: ${zone}}`];
     return [...range(1, half, 'az1'), ...range(half + 1, count, 'az2')];
   });
-  const hosts = ['  ctl[1-3]: {address: 10.0.0.11, kind: controller}', '  sto[1-3]: {address: 10.0.0.31, kind: storage}', ...fleet];
+  const hosts = [
+    `  ctl[1-${others}]: {address: 10.0.0.11, kind: controller}`,
+    `  sto[1-${others}]: {address: 10.0.0.31, kind: storage}`,
+    ...fleet,
+  ];
   return { hosts: `${hosts.join('\n')}\n`, cells: names };
 }
 
 export interface CloudOptions {
   readonly computes?: number;
   readonly cells?: number;
+  /** Controllers, and storage hosts. */
+  readonly others?: number;
   /** The inventory's sections about upgrades. */
   readonly sections?: string;
   readonly roles?: ReadonlyMap<string, Role>;
-  readonly faults?: readonly Fault[];
   readonly to?: string;
 }
 
-function inventoryOf(release: string, { computes = 8, cells = 2, sections = '' }: CloudOptions): Inventory {
-  const { hosts, cells: names } = hostsOf(computes, cells);
+function inventoryOf(release: string, { computes = 8, cells = 2, others = 3, sections = '' }: CloudOptions): Inventory {
+  const { hosts, cells: names } = hostsOf(computes, cells, others);
   const written = sections.includes('cells: {') ? '' : `cells: {${names.map((name) => `${name}: {}`).join(', ')}}\n`;
   const text = `cloud: {name: lab, release: "${release}"}\nnetworks: {management: {cidr: 10.0.0.0/8}}\n${sections}${written}hosts:\n${hosts}`;
   const { inventory, problems } = readInventory('/lab/inventory.yaml', text);
@@ -125,11 +130,16 @@ function inventoryOf(release: string, { computes = 8, cells = 2, sections = '' }
   return inventory;
 }
 
-/** The journey of such a cloud, and the cloud before it. */
-export function fleetOf(options: CloudOptions = {}): Fleet {
+/** Simulated clouds as they are before an upgrade, each with faults of its own. */
+export function fleetsOf(options: CloudOptions = {}): (...faults: readonly Fault[]) => Fleet {
   const used = options.roles ?? roles;
   const journey = journeyOf(inventoryOf(options.to ?? '2026.1', options), used, secretsOf());
-  return new Fleet({ journey, before: expand(inventoryOf('2025.1', options), used, secretsOf()), faults: options.faults ?? [] });
+  const before = expand(inventoryOf('2025.1', options), used, secretsOf());
+  return (...faults) => new Fleet({ journey, before, faults });
+}
+
+export function fleetOf(options: CloudOptions = {}, ...faults: readonly Fault[]): Fleet {
+  return fleetsOf(options)(...faults);
 }
 
 const holder: Holder = { run: 'r1', who: 'me@here', what: 'cellwise upgrade run', since: '2026-01-01T00:00:00Z' };
@@ -206,7 +216,8 @@ export class Deployer {
         record: (event) => {
           record(() => this.journal.push(event));
         },
-        close: () => undefined,
+        synced: () => Promise.resolve(),
+        close: () => Promise.resolve(),
       },
       drain: this.drain.signal,
       accept: () => Promise.resolve(true),

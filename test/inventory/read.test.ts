@@ -64,9 +64,9 @@ describe('the schema', () => {
         if (key === 'properties') {
           for (const [name, property] of Object.entries(value as Record<string, { description?: string }>)) {
             if (!property.description) bare.push(`${path}.${name}`);
+            walk(property, `${path}.${name}`);
           }
-        }
-        walk(value, `${path}.${key}`);
+        } else walk(value, `${path}.${key}`);
       }
     };
     walk(schema, '');

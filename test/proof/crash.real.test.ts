@@ -6,16 +6,19 @@ import { TestCloud } from '../cli/test-cloud.ts';
 
 // What happens to a run that is cut off, or whose hosts go away under it. One controller and one compute host; the cloud
 // that nothing happened to is made beside it, and both must look the same in the end.
-const cloud = new TestCloud('crash', '10.91');
-const calm = new TestCloud('calm', '10.92');
+const cloud = new TestCloud('crash', '10.117');
+const calm = new TestCloud('calm', '10.118');
 const two = (text: string): string => text.replace('cmp[1-2]', 'cmp1').replace(/^ {2}sto.*\n/m, '');
 
-/** All that a run leaves on a host and that must not depend on how it came about. */
+/**
+ * All that a run leaves on a host and that must not depend on how it came about. epmd does: whoever speaks Erlang first
+ * starts it, as a unit or by itself.
+ */
 const state = `
 cd / && find etc/keystone etc/mysql etc/rabbitmq etc/memcached.conf etc/openstack etc/sysctl.d etc/hosts root/admin-openrc var/lib/cellwise -type f \
   ! -path '*-keys/*' -printf '%p %U:%G %m\n' 2>/dev/null | sort
 dpkg-query -W -f '\${Package} \${Version} \${db:Status-Abbrev}\n'
-systemctl list-units --type=service --state=running --plain --no-legend | cut -d' ' -f1 | grep -v -e ssh -e user@ | sort
+systemctl list-units --type=service --state=running --plain --no-legend | cut -d' ' -f1 | grep -v -e ssh -e user@ -e epmd | sort
 systemctl list-unit-files --state=enabled --plain --no-legend | cut -d' ' -f1 | sort
 ls /usr/sbin/policy-rc.d /run/cellwise-active-units 2>&1
 dpkg --audit
@@ -39,10 +42,10 @@ beforeAll(async () => {
 afterAll(async () => {
   await cloud.down();
   await calm.down();
-}, 120_000);
+}, 300_000);
 
 describe('a fresh apply that is killed 20 times', () => {
-  it('is finished by the next one, with no service left on an old configuration', { timeout: 900_000 }, async () => {
+  it('is finished by the next one, with no service left on an old configuration', { timeout: 1_200_000 }, async () => {
     let kills = 0;
     for (; kills < 20; kills++) {
       const run = cloud.start('apply', '--yes');
@@ -61,18 +64,18 @@ describe('a fresh apply that is killed 20 times', () => {
     expect(kills).toBeGreaterThan(3);
   });
 
-  it('leaves the same state as a calm one', { timeout: 600_000 }, async () => {
+  it('leaves the same state as a calm one', { timeout: 900_000 }, async () => {
     await calm.up();
     expect((await calm.apply()).code).toBe(0);
     for (const host of ['ctl1', 'cmp1']) {
       const [is, should] = await Promise.all([cloud.on(host, state), calm.on(host, state)]);
-      expect(is.replaceAll('10.91.0.', '10.92.0.')).toBe(should);
+      expect(is.replaceAll('10.117.0.', '10.118.0.')).toBe(should);
     }
   });
 });
 
 describe('a service that does not start', () => {
-  it('is reported with its last words, and tried again by the next run', async () => {
+  it('is reported with its last words, and tried again by the next run', { timeout: 300_000 }, async () => {
     await cloud.on(
       'ctl1',
       'mkdir -p /etc/systemd/system/memcached.service.d && printf "[Service]\\nExecStartPre=/bin/sh -c \\"echo no luck today; exit 1\\"\\n" >/etc/systemd/system/memcached.service.d/bad.conf && systemctl daemon-reload && echo "# mine" >>/etc/memcached.conf',
@@ -90,7 +93,7 @@ describe('a service that does not start', () => {
 });
 
 describe('a host in trouble', () => {
-  it('with a full disk: says so, and the old file is whole', async () => {
+  it('with a full disk: says so, and the old file is whole', { timeout: 240_000 }, async () => {
     // A file system of its own for /etc/openstack, full to the last byte.
     await cloud.on(
       'ctl1',
@@ -107,7 +110,7 @@ describe('a host in trouble', () => {
     expect((await cloud.apply()).code).toBe(0);
   });
 
-  it('with a read-only file system: says so', async () => {
+  it('with a read-only file system: says so', { timeout: 240_000 }, async () => {
     await cloud.on('ctl1', 'mount -t tmpfs tmpfs /etc/openstack && mount -o remount,ro /etc/openstack');
     const { code, events } = await cloud.apply();
     await cloud.on('ctl1', 'umount /etc/openstack');
@@ -118,7 +121,7 @@ describe('a host in trouble', () => {
     );
   });
 
-  it('whose apt is busy: waits for it', async () => {
+  it('whose apt is busy: waits for it', { timeout: 240_000 }, async () => {
     await cloud.on(
       'cmp1',
       'apt-get remove -qq -y chrony >/dev/null 2>&1; nohup flock /var/lib/dpkg/lock-frontend sleep 1 >/dev/null 2>&1 &',
@@ -132,13 +135,13 @@ describe('a host in trouble', () => {
     expect(code).toBe(0);
     expect(changed).toContain('cmp1/packages');
     const done = events.find((event) => event.type === 'step-changed' && event.step === 'cmp1/packages');
-    expect(done).toHaveProperty('seconds', expect.closeTo(12, -1));
+    expect(done?.type === 'step-changed' && done.seconds).toBeGreaterThan(5);
   });
 
-  it('whose sshd is restarted while a step runs: the step is not cut in half', async () => {
+  it('whose sshd is restarted while a step runs: the step is not cut in half', { timeout: 240_000 }, async () => {
     await cloud.on('cmp1', 'apt-get remove -qq -y chrony >/dev/null 2>&1');
     const run = cloud.apply();
-    await expect.poll(() => cloud.on('cmp1', 'pgrep -c apt-get || true'), { timeout: 30_000, interval: 100 }).not.toBe('0');
+    await expect.poll(() => cloud.on('cmp1', 'pgrep -c apt-get || true'), { timeout: 90_000, interval: 100 }).not.toBe('0');
     await cloud.on('cmp1', 'systemctl restart ssh; pkill -KILL -f "[s]shd-session" || true');
     expect(await run).toMatchObject({ code: 0 });
     expect(await cloud.on('cmp1', 'systemctl is-active chrony; dpkg --audit')).toBe('active');
@@ -148,10 +151,10 @@ describe('a host in trouble', () => {
     await cloud.on('cmp1', 'apt-get remove -qq -y chrony >/dev/null 2>&1');
     const network = `cellwise-${cloud.name}-0-management`;
     const run = cloud.apply();
-    await expect.poll(() => cloud.on('cmp1', 'pgrep -c apt-get || true'), { timeout: 30_000, interval: 100 }).not.toBe('0');
+    await expect.poll(() => cloud.on('cmp1', 'pgrep -c apt-get || true'), { timeout: 90_000, interval: 100 }).not.toBe('0');
     await docker(['network', 'disconnect', network, cloud.container('cmp1')]);
     await delay(30_000);
-    await docker(['network', 'connect', '--ip', '10.91.0.21', network, cloud.container('cmp1')]);
+    await docker(['network', 'connect', '--ip', '10.117.0.21', network, cloud.container('cmp1')]);
     const { code, events } = await run;
     // What apt could not fetch meanwhile is fetched by the next run.
     if (code !== 0) expect(events.find((event) => event.type === 'step-failed')).toMatchObject({ step: 'cmp1/packages' });
@@ -162,7 +165,7 @@ describe('a host in trouble', () => {
     await cloud.on('cmp1', 'apt-get remove -qq -y chrony >/dev/null 2>&1');
     await cloud.on('ctl1', 'echo "# mine" >>/etc/memcached.conf');
     const run = cloud.apply();
-    await expect.poll(() => cloud.on('cmp1', 'pgrep -c apt-get || true'), { timeout: 30_000, interval: 100 }).not.toBe('0');
+    await expect.poll(() => cloud.on('cmp1', 'pgrep -c apt-get || true'), { timeout: 90_000, interval: 100 }).not.toBe('0');
     await docker(['kill', cloud.container('cmp1')]);
     const { code, summary, changed } = await run;
     expect(code).toBe(4);

@@ -108,7 +108,7 @@ async function applyWith(bad: Behaviour): Promise<Ran> {
       run: `r${runs}`,
       drain: new AbortController().signal,
       holder: { run: `r${runs}`, who: 'test', what: 'cellwise apply', since: 'now' },
-      journal: { record: () => undefined, close: () => undefined },
+      journal: { record: () => undefined, synced: () => Promise.resolve(), close: () => Promise.resolve() },
       confirm: () => Promise.resolve(true),
     });
     const made = (host: string, file: string) =>

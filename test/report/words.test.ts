@@ -95,27 +95,27 @@ describe('the summary', () => {
   const good: Summary = { ...summary, changed: 0, failed: 0, blocked: 0, unreachable: 0, seconds: 5, hosts: 6, roundTrips: 6 };
 
   it.each<[string, Partial<Summary>, string, string]>([
-    ['all is well', {}, 'apply', '5 ok, 0 changed, 0 failed in 5.0 s, 6 hosts, 1 round trips a host'],
-    ['looking alone', {}, 'plan', 'looked in 5.0 s, 6 hosts, 1 round trips a host'],
+    ['all is well', {}, 'apply', '5 ok, 0 changed, 0 failed in 5.0 s, 6 hosts, 1 round trip a host'],
+    ['looking alone', {}, 'plan', 'looked in 5.0 s, 6 hosts, 1 round trip a host'],
     ['no host', { hosts: 0, roundTrips: 0 }, 'apply', '5 ok, 0 changed, 0 failed in 5.0 s, 0 hosts, 0 round trips a host'],
     [
       'failed',
       { failed: 1, blocked: 2 },
       'apply',
-      '5 ok, 0 changed, 1 failed, 2 blocked in 5.0 s, 6 hosts, 1 round trips a host\nWhat failed is above. Mend its cause and run `cellwise apply` again: it goes on with what is left.',
+      '5 ok, 0 changed, 1 failed, 2 blocked in 5.0 s, 6 hosts, 1 round trip a host\nWhat failed is above. Mend its cause and run `cellwise apply` again: it goes on with what is left.',
     ],
-    ['failed to verify', { failed: 1 }, 'verify', '5 ok, 0 changed, 1 failed in 5.0 s, 6 hosts, 1 round trips a host'],
+    ['failed to verify', { failed: 1 }, 'verify', '5 ok, 0 changed, 1 failed in 5.0 s, 6 hosts, 1 round trip a host'],
     [
       'unreachable',
       { unreachable: 2 },
       'apply',
-      '5 ok, 0 changed, 0 failed, 2 hosts unreachable in 5.0 s, 6 hosts, 1 round trips a host\nRun it again when the hosts that did not answer are back.',
+      '5 ok, 0 changed, 0 failed, 2 hosts unreachable in 5.0 s, 6 hosts, 1 round trip a host\nRun it again when the hosts that did not answer are back.',
     ],
     [
       'interrupted',
       { skipped: 3, failed: 1 },
       'apply',
-      '5 ok, 0 changed, 1 failed, 3 skipped in 5.0 s, 6 hosts, 1 round trips a host\nInterrupted. Run `cellwise apply` again: it goes on with what is left.',
+      '5 ok, 0 changed, 1 failed, 3 skipped in 5.0 s, 6 hosts, 1 round trip a host\nInterrupted. Run `cellwise apply` again: it goes on with what is left.',
     ],
   ])('%s', (_, more, command, text) => {
     expect(summaryText({ ...good, ...more }, command, none)).toBe(text);

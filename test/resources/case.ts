@@ -17,6 +17,8 @@ export interface Case {
   readonly runs?: readonly string[];
   /** Texts that it does not hold. */
   readonly leaves?: readonly string[];
+  /** A text in the reason why it must not be mended. */
+  readonly refuses?: string;
   /** What goes to its standard input, whole. */
   readonly input?: Text;
 }
@@ -37,4 +39,6 @@ export interface ApiCase {
   readonly found: Found;
   readonly differs?: readonly string[] | null;
   readonly apply?: readonly Exchange[];
+  /** Words of why it is not done. */
+  readonly refuses?: string;
 }

@@ -7,6 +7,8 @@ import { isUnknown } from '../../src/resources/define.ts';
 import { resourceTypes } from '../../src/resources/index.ts';
 import type { ApiCase, Case, Exchange } from './case.ts';
 import { resource } from './converge.ts';
+import { ceph } from './ceph.cases.ts';
+import { cloud } from './cloud.cases.ts';
 import { databases } from './databases.cases.ts';
 import { files } from './files.cases.ts';
 import { keystone } from './keystone.cases.ts';
@@ -14,8 +16,8 @@ import { compute, openstack } from './openstack.cases.ts';
 import { packages } from './packages.cases.ts';
 import { system } from './system.cases.ts';
 
-const api: readonly ApiCase[] = [...keystone, ...compute];
-const shell: readonly Case[] = [...files, ...system, ...packages, ...databases, ...openstack];
+const api: readonly ApiCase[] = [...keystone, ...compute, ...cloud];
+const shell: readonly Case[] = [...files, ...system, ...packages, ...databases, ...openstack, ...ceph];
 
 describe('on a host', () => {
   test.each(shell.map((one) => [`${one.type}: ${one.is}`, one] as const))('%s', (_, one) => {
@@ -30,6 +32,8 @@ describe('on a host', () => {
     const change = compare(found, type.desired(params));
     expect(change?.differences.map((difference) => difference.key) ?? null).toEqual(one.differs);
     if (!change) return;
+    expect(type.refuse?.(params, change) ?? '').toContain(one.refuses ?? '');
+    if (one.refuses === undefined) expect(type.refuse?.(params, change)).toBeUndefined();
     const command = type.apply(params, change);
     for (const text of one.runs ?? []) expect(command.script).toContain(text);
     for (const text of one.leaves ?? []) expect(command.script).not.toContain(text);
@@ -49,6 +53,8 @@ describe('behind an API', () => {
     if (isUnknown(found)) return;
     const change = compare(found, type.desired(params));
     expect(change?.differences.map((difference) => difference.key) ?? null).toEqual(one.differs);
+    const refused = change ? type.cannot?.(params, change) : undefined;
+    expect(refused ?? '').toMatch(one.refuses ?? /^$/);
     if (change && one.apply) play(type.apply(params, change), one.apply);
   });
 });
@@ -59,8 +65,19 @@ describe('every type', () => {
     (name, type) => {
       const cases = [...shell, ...api].filter((one) => one.type === name);
       // What is always there, and what can always be told.
-      const eternal = ['package', 'db-sync', 'sysctl', 'nova-discover', 'ovs-datapath', 'compute-zone'];
-      const certain = ['file', 'directory', 'symlink', 'sysctl', 'hosts-file', 'timezone', 'apt-source', 'feature-file'];
+      const eternal = [
+        'package',
+        'db-sync',
+        'sysctl',
+        'nova-discover',
+        'ovs-datapath',
+        'compute-zone',
+        'ceph-quorum',
+        'ceph-config',
+        'ceph-osd',
+        'ceph-drain',
+      ];
+      const certain = ['file', 'directory', 'symlink', 'sysctl', 'hosts-file', 'timezone', 'apt-source', 'feature-file', 'ceph-mon'];
       expect(cases.some((one) => one.found === null) || eternal.includes(name)).toBe(true);
       expect(cases.some((one) => one.differs === null)).toBe(true);
       expect(cases.some((one) => one.found !== null && isUnknown(one.found)) || certain.includes(name)).toBe(true);
@@ -96,7 +113,8 @@ function look(one: ApiCase): Found {
   try {
     return play(type.look(params), one.look);
   } catch (error) {
-    if (error instanceof Error && / answered \d{3}/.test(error.message)) return { unknown: error.message.replace(/: undefined$/, '') };
+    if (error instanceof Error && / answered \d{3}|^There are/.test(error.message))
+      return { unknown: error.message.replace(/: undefined$/, '') };
     throw error;
   }
 }

@@ -73,6 +73,8 @@ export async function difference(type: Shelled | Served, params: AnyParams, run:
 
 /** Mends, and returns what was told on standard error. */
 export async function mend(type: Shelled | Served, params: AnyParams, change: Change, run: Run, send: Send): Promise<string> {
+  const refused = type.refuse?.(params, change) ?? type.cannot?.(params, change);
+  if (refused !== undefined) throw new Error(refused);
   if (type.via === 'api') {
     await follow(type.apply(params, change), send);
     return '';

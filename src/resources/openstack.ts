@@ -1,0 +1,63 @@
+import type { ApiAnswer, ApiRequest } from './define.ts';
+
+/** A talk with OpenStack's APIs that ends with a T. */
+export type Talk<T> = Generator<ApiRequest, T, ApiAnswer>;
+
+/** What the APIs call themselves in their documentation. */
+const names: Readonly<Record<string, string>> = {
+  identity: 'Keystone',
+  image: 'Glance',
+  compute: 'Nova',
+  network: 'Neutron',
+  volumev3: 'Cinder',
+};
+
+/** Sends a request and gives the body of its answer; throws what the service had against it. */
+export function* call<T>(request: ApiRequest): Talk<T> {
+  const { status, body } = yield request;
+  if (status < 300) return body as T;
+  throw new Error(`${names[request.service] ?? request.service} answered ${status}${said(body)}`);
+}
+
+/** The one item of a list that has these values; undefined when there is none. */
+export function* find<T extends { readonly id: string }>(request: ListRequest, what: string): Talk<T | undefined> {
+  const found = yield* call<readonly T[]>({ method: 'GET', ...request });
+  if (found.length > 1)
+    throw new Error(`There are ${found.length} of ${what}, and names tell them apart: ${found.map(({ id }) => id).join(', ')}`);
+  return found[0];
+}
+
+type ListRequest = Pick<ApiRequest, 'service' | 'path' | 'microversion'> & Required<Pick<ApiRequest, 'list' | 'where'>>;
+
+/** The id of a project of the default domain; undefined when there is none. */
+export function* projectId(name: string): Talk<string | undefined> {
+  const where = { domain_id: 'default', name };
+  return (yield* find({ service: 'identity', path: '/v3/projects', list: 'projects', where }, `the project ${name}`))?.id;
+}
+
+/** The id of a network by its name and its project's; undefined when there is none. */
+export function* networkId(project: string, name: string): Talk<string | undefined> {
+  const project_id = yield* projectId(project);
+  if (project_id === undefined) return undefined;
+  const where = { project_id, name };
+  return (yield* find({ service: 'network', path: '/v2.0/networks', list: 'networks', where }, `the network ${name} in its project`))?.id;
+}
+
+/** What must be there, e.g. before something is put into it. */
+export function must<T>(found: T | undefined, what: string): T {
+  if (found === undefined) throw new Error(`There is no ${what}`);
+  return found;
+}
+
+/** What a service says about a request that it refuses; each of them packs it otherwise. */
+function said(body: unknown): string {
+  if (typeof body === 'string')
+    return body === ''
+      ? ''
+      : `: ${body
+          .replaceAll(/<[^>]*>|\s+/g, ' ')
+          .trim()
+          .slice(0, 500)}`;
+  const { message } = { message: undefined, ...(Object.values(body ?? {})[0] as object | undefined) };
+  return `: ${typeof message === 'string' ? message : JSON.stringify(body)}`;
+}

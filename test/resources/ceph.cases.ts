@@ -1,0 +1,320 @@
+import { cephxKey, uuid5 } from '../../src/base/ceph.ts';
+import { mapText, reveal, Secret, text } from '../../src/base/secret.ts';
+import type { Case } from './case.ts';
+
+const fsid = '8e6a9f0c-6f5b-4d4e-9f1e-0c2f5a3b7d11';
+const key = Secret.of('ceph.key', 'any text at all');
+const mute = { code: 1, err: 'Traceback\nCeph does not answer on this host: timed out\n' };
+const unknown = { unknown: 'Ceph does not answer on this host: timed out' };
+
+/** What a session with the cluster prints. */
+function said(...outs: readonly unknown[]): string {
+  return JSON.stringify(outs.map((out) => ({ code: 0, out: JSON.stringify(out), err: '' })));
+}
+
+const monitor = { id: 'sto1', fsid, monitors: [{ name: 'sto1', address: '10.0.0.1' }], key, admin_key: key };
+
+const pool = {
+  pool_name: 'vms',
+  size: 3,
+  min_size: 2,
+  pg_num_target: 16,
+  pg_autoscale_mode: 'off',
+  application_metadata: { rbd: {} },
+};
+const vms = { pool: 'vms', application: 'rbd', pg_num: 16 };
+const asIs = { size: 3, min_size: 2, application: ['rbd'], autoscale: 'off', pg_num: 16 };
+
+const cinder = { entity: 'client.cinder', key, caps: { mon: 'profile rbd', osd: 'profile rbd pool=vms' } };
+const cinderKey = reveal(cephxKey(key, 'client.cinder'));
+
+const config = { who: 'osd/host:sto1', options: { osd_memory_target: 4294967296, bluestore_cache_autotune: false } };
+const row = { section: 'osd', mask: 'host:sto1', name: 'osd_memory_target', value: '4294967296' };
+
+const mine = uuid5(fsid, 'sto1/dev/sdb');
+const osds = { disks: ['/dev/sdb'], fsid, host: 'sto1' };
+const dump = { osds: [{ osd: 7, uuid: mine, up: 1, in: 1 }] };
+function disk(kind: string, label: object | undefined, cluster: readonly unknown[], running = ''): string {
+  const written = label === undefined ? '' : JSON.stringify({ '/dev/sdb': label });
+  return `disk\t/dev/sdb\t${kind}\t${written}\n${running}${said(...cluster)}\n`;
+}
+const label = { ceph_fsid: fsid, osd_uuid: mine, whoami: '7', ready: 'ready' };
+
+const tree = (free: number, used = 1 << 20): object => ({
+  nodes: [
+    { id: -1, type: 'root', name: 'default', children: [-2, -3, -4, -5] },
+    ...[1, 2, 3, 4].flatMap((n) => [
+      { id: -1 - n, type: 'host', name: `sto${n}`, children: [n] },
+      { id: n, type: 'osd', name: `osd.${n}`, kb: used + free, kb_used: used, reweight: 1 },
+    ]),
+  ],
+});
+const drain = { hosts: ['sto4'], disks: [{ host: 'sto1', device: '/dev/sdc' }], fsid };
+const meta = [{ id: 1, hostname: 'sto1', bluestore_bdev_partition_path: '/dev/sdc' }];
+
+const demo = { uid: 'demo', display_name: 'Demo', access_key: 'DEMO', secret_key: key };
+const user = { display_name: 'Demo', system: false, keys: [{ access_key: 'DEMO', secret_key: 'any text at all' }], swift_keys: [] };
+const asUser = { display_name: 'Demo', keys: { DEMO: 'current' }, system: false, swift: null };
+
+export const ceph: readonly Case[] = [
+  {
+    type: 'ceph-mon',
+    is: 'no store',
+    params: monitor,
+    answer: '',
+    found: null,
+    differs: ['cluster', 'key'],
+    runs: ['--addv sto1', 'v2:10.0.0.1:3300', 'ceph-mon --setuser ceph'],
+  },
+  {
+    type: 'ceph-mon',
+    is: 'there',
+    params: monitor,
+    answer: `${fsid} current`,
+    found: { cluster: fsid, key: 'current' },
+    differs: null,
+  },
+  {
+    type: 'ceph-mon',
+    is: "another cluster's",
+    params: monitor,
+    answer: 'unknown',
+    found: { cluster: 'unknown', key: 'other' },
+    differs: ['cluster', 'key'],
+    refuses: 'of another cluster',
+  },
+  {
+    type: 'ceph-mon',
+    is: 'of another key',
+    params: monitor,
+    answer: fsid,
+    found: { cluster: fsid, key: 'other' },
+    differs: ['key'],
+    refuses: 'cannot be changed',
+  },
+  {
+    type: 'ceph-quorum',
+    is: 'one too many',
+    params: { monitors: [{ name: 'b' }, { name: 'a' }] },
+    answer: said({ monmap: { mons: [{ name: 'c' }, { name: 'a' }, { name: 'b' }] } }),
+    found: { monitors: ['a', 'b', 'c'] },
+    differs: ['monitors'],
+    input:
+      '{"strict":true,"calls":[{"command":{"format":"json","prefix":"mon ok-to-rm","id":"c"},"to":"mon","input":""},{"command":{"format":"json","prefix":"mon rm","name":"c"},"to":"mon","input":""}]}',
+  },
+  {
+    type: 'ceph-quorum',
+    is: 'as it should be',
+    params: { monitors: [{ name: 'a' }] },
+    answer: said({ monmap: { mons: [{ name: 'a' }] } }),
+    found: { monitors: ['a'] },
+    differs: null,
+  },
+  { type: 'ceph-quorum', is: 'not answered', params: { monitors: [{ name: 'a' }] }, answer: mute, found: unknown },
+  {
+    type: 'ceph-auth',
+    is: 'not known',
+    params: cinder,
+    answer: JSON.stringify([{ code: -2, out: '', err: 'failed to find client.cinder in keyring' }]),
+    found: null,
+    differs: ['caps', 'key'],
+    leaves: [cinderKey],
+    input: text`{"strict":true,"calls":[{"command":{"format":"json","prefix":"auth import"},"to":"mon","input":${mapText(
+      text`[client.cinder]\n\tkey = ${cephxKey(key, 'client.cinder')}\n\tcaps mon = "profile rbd"\n\tcaps osd = "profile rbd pool=vms"\n`,
+      (plain) => JSON.stringify(plain),
+    )}}]}`,
+  },
+  {
+    type: 'ceph-auth',
+    is: 'as it should be',
+    params: cinder,
+    answer: said([{ key: cinderKey, caps: cinder.caps }]),
+    found: { caps: cinder.caps, key: 'current' },
+    differs: null,
+  },
+  {
+    type: 'ceph-auth',
+    is: 'may too much: the key is kept',
+    params: cinder,
+    answer: said([{ key: cinderKey, caps: { mon: 'allow *' } }]),
+    found: { caps: { mon: 'allow *' }, key: 'current' },
+    differs: ['caps'],
+    input:
+      '{"strict":true,"calls":[{"command":{"format":"json","prefix":"auth caps","entity":"client.cinder","caps":["mon","profile rbd","osd","profile rbd pool=vms"]},"to":"mon","input":""}]}',
+  },
+  { type: 'ceph-auth', is: 'not answered', params: cinder, answer: mute, found: unknown },
+  {
+    type: 'ceph-config',
+    is: 'set for others only',
+    params: config,
+    answer: said([{ ...row, mask: '' }]),
+    found: { osd_memory_target: null, bluestore_cache_autotune: null },
+    differs: ['osd_memory_target', 'bluestore_cache_autotune'],
+  },
+  {
+    type: 'ceph-config',
+    is: 'as it should be',
+    params: config,
+    answer: said([row, { ...row, name: 'bluestore_cache_autotune', value: 'false' }]),
+    found: { osd_memory_target: '4294967296', bluestore_cache_autotune: 'false' },
+    differs: null,
+  },
+  { type: 'ceph-config', is: 'not answered', params: config, answer: mute, found: unknown },
+  {
+    type: 'ceph-pool',
+    is: 'not there',
+    params: vms,
+    answer: said([{ ...pool, pool_name: 'images' }]),
+    found: null,
+    differs: ['size', 'min_size', 'application', 'autoscale', 'pg_num'],
+  },
+  { type: 'ceph-pool', is: 'as it should be', params: vms, answer: said([pool]), found: asIs, differs: null },
+  {
+    type: 'ceph-pool',
+    is: 'with a copy too few',
+    params: vms,
+    answer: said([{ ...pool, size: 2 }]),
+    found: { ...asIs, size: 2 },
+    differs: ['size'],
+    input:
+      '{"strict":true,"calls":[{"command":{"format":"json","prefix":"osd pool set","pool":"vms","var":"size","val":"3"},"to":"mon","input":""}]}',
+  },
+  { type: 'ceph-pool', is: 'not answered', params: vms, answer: mute, found: unknown },
+  {
+    type: 'ceph-osd',
+    is: 'an empty disk',
+    params: osds,
+    answer: disk('', undefined, [{ osds: [] }, {}]),
+    found: { '/dev/sdb': 'is empty' },
+    differs: ['/dev/sdb'],
+    runs: ['--mkfs', mine],
+    leaves: ['prime-osd-dir', 'dd if='],
+  },
+  {
+    type: 'ceph-osd',
+    is: 'running',
+    params: osds,
+    answer: disk('ceph_bluestore ', label, [dump, {}], 'unit\t7\n'),
+    found: { '/dev/sdb': 'OSD' },
+    differs: null,
+  },
+  {
+    type: 'ceph-osd',
+    is: 'a good disk in a new machine',
+    params: osds,
+    answer: disk('ceph_bluestore ', label, [dump, {}]),
+    found: { '/dev/sdb': 'osd.7 does not run' },
+    differs: ['/dev/sdb'],
+    runs: ['prime-osd-dir', 'id=7'],
+    leaves: ['--mkfs', 'dd if='],
+  },
+  {
+    type: 'ceph-osd',
+    is: 'drained earlier',
+    params: osds,
+    answer: disk('ceph_bluestore ', label, [{ osds: [] }, { [`cellwise/drained/${mine}`]: 'then' }]),
+    found: { '/dev/sdb': 'was osd.7, drained' },
+    differs: ['/dev/sdb'],
+    runs: ['dd if=/dev/zero of=/dev/sdb', '--mkfs'],
+  },
+  {
+    type: 'ceph-osd',
+    is: 'unknown to its own cluster',
+    params: osds,
+    answer: disk('ceph_bluestore ', label, [{ osds: [] }, {}]),
+    found: { '/dev/sdb': 'is osd.7, which the cluster has forgotten: wipe it by hand if nothing of it is needed' },
+    differs: ['/dev/sdb'],
+    refuses: '/dev/sdb is osd.7, which the cluster has forgotten',
+  },
+  {
+    type: 'ceph-osd',
+    is: "another cluster's",
+    params: osds,
+    answer: disk('ceph_bluestore ', { ...label, ceph_fsid: 'other' }, [dump, {}]),
+    found: { '/dev/sdb': 'belongs to another Ceph cluster (other)' },
+    differs: ['/dev/sdb'],
+    refuses: 'another Ceph cluster',
+  },
+  {
+    type: 'ceph-osd',
+    is: 'with a file system',
+    params: osds,
+    answer: disk('ext4 ', undefined, [dump, {}]),
+    found: { '/dev/sdb': 'holds something already (ext4): wipe it by hand if nothing of it is needed' },
+    differs: ['/dev/sdb'],
+    refuses: '(ext4)',
+  },
+  {
+    type: 'ceph-osd',
+    is: 'missing',
+    params: osds,
+    answer: disk('missing', undefined, [dump, {}]),
+    found: { '/dev/sdb': 'is not there' },
+    differs: ['/dev/sdb'],
+    refuses: 'is not there',
+  },
+  { type: 'ceph-osd', is: 'not answered', params: osds, answer: mute, found: unknown },
+  { type: 'ceph-drain', is: 'nothing leaves', params: { hosts: [], disks: [], fsid }, answer: 'nothing\n', found: {}, differs: null },
+  {
+    type: 'ceph-drain',
+    is: 'a host and a disk leave',
+    params: drain,
+    answer: said(tree(1 << 22), [{ pool_name: 'vms', size: 2 }], dump, meta),
+    found: { sto4: 'osd.4, 1.0 GiB', 'sto1 /dev/sdc': 'osd.1, 1.0 GiB', osds: { sto4: [4], 'sto1 /dev/sdc': [1] } },
+    differs: ['sto4', 'sto1 /dev/sdc'],
+    input: '{"osds":[4,1],"hosts":["sto4"],"daemons":["mgr.sto4","client.rgw.sto4"]}',
+  },
+  {
+    type: 'ceph-drain',
+    is: 'too few hosts would be left',
+    params: drain,
+    answer: said(tree(1 << 22), [{ pool_name: 'vms', size: 3 }], dump, meta),
+    found: {
+      sto4: 'osd.4, 1.0 GiB',
+      'sto1 /dev/sdc': 'osd.1, 1.0 GiB',
+      osds: { sto4: [4], 'sto1 /dev/sdc': [1] },
+      obstacle: 'the pool vms keeps 3 copies on as many hosts, and 2 would be left',
+    },
+    differs: ['sto4', 'sto1 /dev/sdc'],
+    refuses: '3 copies',
+  },
+  {
+    type: 'ceph-drain',
+    is: 'there is no room',
+    params: { ...drain, disks: [] },
+    answer: said(tree(1 << 18, 1 << 22), [{ pool_name: 'vms', size: 2 }], dump, meta),
+    found: { sto4: 'osd.4, 4.0 GiB', osds: { sto4: [4] }, obstacle: '4.0 GiB would have to go where there is room for 0 KiB' },
+    differs: ['sto4'],
+    refuses: '4.0 GiB',
+  },
+  {
+    type: 'ceph-drain',
+    is: 'gone',
+    params: { hosts: ['sto9'], disks: [{ host: 'sto2', device: '/dev/sdx' }], fsid },
+    answer: said(tree(1 << 22), [], dump, meta),
+    found: { sto9: 'gone', 'sto2 /dev/sdx': 'gone', osds: { sto9: [], 'sto2 /dev/sdx': [] } },
+    differs: null,
+  },
+  { type: 'ceph-drain', is: 'not answered', params: drain, answer: mute, found: unknown },
+  {
+    type: 'rgw-user',
+    is: 'not there',
+    params: demo,
+    answer: { code: 2 },
+    found: null,
+    differs: ['display_name', 'keys', 'system'],
+    runs: ['radosgw-admin user create --uid demo'],
+    leaves: ['any text at all'],
+    input: text`{"secret_key":${mapText(key, (plain) => JSON.stringify(plain))},"swift_key":""}`,
+  },
+  { type: 'rgw-user', is: 'as it should be', params: demo, answer: JSON.stringify(user), found: asUser, differs: null },
+  {
+    type: 'rgw-user',
+    is: 'with a key that nobody gave it',
+    params: demo,
+    answer: JSON.stringify({ ...user, keys: [...user.keys, { access_key: 'MORE', secret_key: 'x' }] }),
+    found: { ...asUser, keys: { DEMO: 'current', MORE: 'other' } },
+    differs: ['keys'],
+  },
+  { type: 'rgw-user', is: 'not answered', params: demo, answer: { code: 5, err: 'no' }, found: { unknown: 'no' } },
+];
