@@ -585,7 +585,10 @@ SQL`,
   },
   {
     type: 'nova-discover',
-    prepare: `mariadb nova -e "INSERT INTO services (host, \`binary\`, topic, report_count, disabled, deleted, version, uuid) VALUES ('cmp1', 'nova-compute', 'compute', 1, 0, 0, 68, UUID()), ('ctl1', 'nova-conductor', 'conductor', 1, 0, 0, 68, UUID())"`,
+    prepare: `mariadb nova <<'SQL'
+INSERT INTO services (host, \`binary\`, topic, report_count, disabled, deleted, version, uuid)
+VALUES ('cmp1', 'nova-compute', 'compute', 1, 0, 0, 68, UUID()), ('ctl1', 'nova-conductor', 'conductor', 1, 0, 0, 68, UUID())
+SQL`,
     params: { cell: 'cell1', database: 'nova' },
     first: 'differs',
     tamper: 'mariadb nova_api -e "DELETE FROM host_mappings"',
