@@ -21,8 +21,8 @@ for (const [what, words] of tour) {
 }
 
 process.stdout.write(`
-=== Keystone is at http://10.77.0.11:5000/v3
-Its administrator's password:   npm run -s cellwise -- secrets show keystone.admin_password -i ${inventory}
+=== Keystone is at http://10.77.0.11:5000/v3, the dashboard at http://10.77.0.11/horizon (user admin, domain Default)
+The administrator's password:   npm run -s cellwise -- secrets show keystone.admin_password -i ${inventory}
 Log in where it runs:           npm run -s cellwise -- lab ssh ctl1 -i ${inventory}
   and there:                    . /root/admin-openrc && openstack catalog list
 Take the lab away:              npm run -s cellwise -- lab down -i ${inventory}

@@ -110,7 +110,7 @@ function networksOf(inventory: Inventory): Context {
   let known = networks.get(inventory);
   if (!known) {
     const { management } = inventory.networks;
-    known = { data: management, storage: management, ...inventory.networks };
+    known = { data: management, storage: management, provider: management, ...inventory.networks };
     networks.set(inventory, known);
   }
   return known;

@@ -36,11 +36,10 @@ export const computeZone = defineApiResource({
     if (!zone) {
       const body = { aggregate: { name: p.zone, availability_zone: p.zone } };
       const made = yield { service: 'compute', method: 'POST', path: '/v2.1/os-aggregates', body };
-      // Another host of the zone was quicker.
-      zone =
-        made.status === 409
-          ? aggregates(yield list).find((each) => each.name === p.zone)
-          : (good(made) as { aggregate: Aggregate }).aggregate;
+      // Another host of the zone may have been quicker: then Nova says 409, or 500 if it was a matter of milliseconds.
+      const own = made.status < 300 ? (made.body as { aggregate: Aggregate }).aggregate : undefined;
+      zone = own ?? aggregates(yield list).find((each) => each.name === p.zone);
+      if (!zone) good(made);
     }
     good(yield act(zone!, { add_host: { host: p.host } }));
   },

@@ -44,7 +44,7 @@ export const novaCell = defineResource({
           : manage(sh`create_cell --name ${p.cell} --database_connection ${p.database} --transport-url ${p.queue}`)
         : sh`
 uuid=$(printf "SELECT uuid FROM nova_api.cell_mappings WHERE name = '%s'" ${p.cell} | mariadb -NB --connect-timeout=10) || exit
-${manage(sh`update_cell --cell_uuid "$uuid" --name ${p.cell} --db ${p.database} --transport-url ${p.queue} --enable`)}`,
+${manage(sh`update_cell --cell_uuid "$uuid" --name ${p.cell} --database_connection ${p.database} --transport-url ${p.queue} --enable`)}`,
       300,
     ),
 });

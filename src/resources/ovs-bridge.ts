@@ -1,4 +1,4 @@
-import { sh } from '../base/command.ts';
+import { raw, sh } from '../base/command.ts';
 import { defineResource, type Found } from './define.ts';
 
 /** A bridge of Open vSwitch. Ports that others put on it (machines, agents) are theirs and stay. */
@@ -29,10 +29,11 @@ export const ovsBridge = defineResource({
     },
   },
   desired: (p) => ({ datapath: p.datapath, missing: [], down: [] }),
-  // The module is there, or can be loaded. Where there is none, bridges of type system have no data path at all.
+  // Without the module, bridges of type system have no data path at all.
   probeAll: (all) => sh`
 command -v ovs-vsctl >/dev/null || { echo 'Open vSwitch is not installed on this host' >&2; exit 127; }
-if [ -d /sys/module/openvswitch ] || modprobe -n -q openvswitch 2>/dev/null; then printf 'system\\0'; else printf 'netdev\\0'; fi
+${askKernel}
+printf '%s\\0' $fitting
 for bridge in ${all.map((p) => p.bridge)}; do
   ovs-vsctl --timeout=10 br-exists "$bridge"
   case $? in
@@ -66,11 +67,15 @@ for port in ${p.interfaces}; do
   [ -e "/sys/class/net/$port" ] || { printf 'There is no interface %s on this host\\n' "$port" >&2; exit 1; }
 done
 bridge=${p.bridge} datapath=${p.datapath}
-if [ $datapath = auto ]; then
-  if [ -d /sys/module/openvswitch ] || modprobe -n -q openvswitch 2>/dev/null; then datapath=system; else datapath=netdev; fi
-fi
+${askKernel}
+[ $datapath != auto ] || datapath=$fitting
 ovs-vsctl --timeout=30 --may-exist add-br "$bridge" -- set bridge "$bridge" datapath_type=$datapath || exit
 for port in ${p.interfaces}; do
   ovs-vsctl --timeout=30 --may-exist add-port "$bridge" "$port" && ip link set "$port" up || exit
 done`,
 });
+
+// The module is there, or can be loaded.
+const askKernel = raw(
+  'if [ -d /sys/module/openvswitch ] || modprobe -n -q openvswitch 2>/dev/null; then fitting=system; else fitting=netdev; fi',
+);

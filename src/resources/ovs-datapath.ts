@@ -1,4 +1,4 @@
-import { sh } from '../base/command.ts';
+import { raw, sh } from '../base/command.ts';
 import { defineResource, type Found } from './define.ts';
 
 /**
@@ -27,7 +27,8 @@ export const ovsDatapath = defineResource({
   probe: () => sh`
 command -v ovs-vsctl >/dev/null || { echo 'Open vSwitch is not installed on this host' >&2; exit 127; }
 offload=$(ovs-vsctl --timeout=10 --if-exists get Open_vSwitch . other_config:userspace-tso-enable) || exit
-if [ -d /sys/module/openvswitch ] || modprobe -n -q openvswitch 2>/dev/null; then echo system; else echo netdev; fi
+${askKernel}
+echo $fitting
 printf '%s\\n' "$offload"`,
   parse: (output, p): Found => {
     if (output.code !== 0) return { unknown: output.err.toString().trim() || 'Open vSwitch does not answer' };
@@ -37,12 +38,16 @@ printf '%s\\n' "$offload"`,
   },
   apply: (p) => sh`
 datapath=${p.datapath}
-if [ $datapath = auto ]; then
-  if [ -d /sys/module/openvswitch ] || modprobe -n -q openvswitch 2>/dev/null; then datapath=system; else datapath=netdev; fi
-fi
+${askKernel}
+[ $datapath != auto ] || datapath=$fitting
 if [ $datapath = netdev ]; then
   ovs-vsctl --no-wait set Open_vSwitch . other_config:userspace-tso-enable=true
 else
   ovs-vsctl --no-wait remove Open_vSwitch . other_config userspace-tso-enable
 fi`,
 });
+
+// The module is there, or can be loaded.
+const askKernel = raw(
+  'if [ -d /sys/module/openvswitch ] || modprobe -n -q openvswitch 2>/dev/null; then fitting=system; else fitting=netdev; fi',
+);

@@ -135,7 +135,8 @@ ${hold.length > 0 ? sh`apt-mark hold -- ${hold} >/dev/null || exit` : raw(':')}`
         script,
         preseed.reduce<Text>((all, part) => text`${all}${part}`, ''),
       ),
-      1800,
+      // Hours, on a slow disk or mirror: to end it halfway is worse than to wait.
+      7200,
     );
   },
 });

@@ -127,7 +127,7 @@ export const bare: readonly Law[] = [
     },
     tamper:
       'openssl genpkey -algorithm ed25519 -out /srv/tls/key.pem; chmod 0600 /srv/tls/key.pem; sha256sum /srv/tls/ca.pem >/srv/tls/sum',
-    mends: ['good', 'mode', 'owner'],
+    mends: ['good', 'mode'],
     then: 'sha256sum --quiet -c /srv/tls/sum && openssl verify -purpose sslclient -verify_ip 10.0.1.21 -CAfile /srv/tls/ca.pem /srv/tls/cert.pem && test -z "$(ls -d /run/cellwise-certificate* 2>/dev/null)"',
   },
   {
@@ -526,7 +526,7 @@ SQL`,
   { type: 'service', params: { unit: 'ovs-vswitchd' }, first: 'differs' },
   {
     type: 'ovs-bridge',
-    prepare: 'ip link add law0 type dummy; ip link add law1 type dummy',
+    prepare: 'ip link add law0 type veth peer name other0 && ip link add law1 type veth peer name other1',
     params: { bridge: 'br-law', interfaces: ['law0', 'law1'], datapath: 'netdev' },
     tamper:
       'ovs-vsctl del-port br-law law1 && ip link set law0 down && ovs-vsctl add-port br-law theirs -- set interface theirs type=internal',
@@ -585,7 +585,10 @@ SQL`,
   },
   {
     type: 'nova-discover',
-    prepare: `mariadb nova -e "INSERT INTO services (host, \`binary\`, topic, report_count, disabled, deleted, version, uuid) VALUES ('cmp1', 'nova-compute', 'compute', 1, 0, 0, 68, UUID()), ('ctl1', 'nova-conductor', 'conductor', 1, 0, 0, 68, UUID())"`,
+    prepare: `mariadb nova <<'SQL'
+INSERT INTO services (host, \`binary\`, topic, report_count, disabled, deleted, version, uuid)
+VALUES ('cmp1', 'nova-compute', 'compute', 1, 0, 0, 68, UUID()), ('ctl1', 'nova-conductor', 'conductor', 1, 0, 0, 68, UUID())
+SQL`,
     params: { cell: 'cell1', database: 'nova' },
     first: 'differs',
     tamper: 'mariadb nova_api -e "DELETE FROM host_mappings"',

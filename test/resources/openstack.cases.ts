@@ -266,7 +266,7 @@ export const compute: readonly ApiCase[] = [
     apply: [
       zones(200, gpu, zone(2, 'b', 'cmp1')),
       act(2, { remove_host: { host: 'cmp1' } }),
-      [make, 409],
+      [make, 500],
       zones(200, zone(2, 'b'), zone(7, 'a')),
       act(7, { add_host: { host: 'cmp1' } }),
     ],
