@@ -145,6 +145,10 @@ export const problemCodes = {
     title: 'A compute host does not say its cell',
     explain: 'With one cell that is clear; with several each compute host has to name one.',
   },
+  'cells-unmade': {
+    title: 'Roles make no cell but the first yet',
+    explain: 'All compute hosts would end up in one cell. Have one cell, or leave Nova out by `services`.',
+  },
   'empty-cell': {
     title: 'A cell has no host',
     explain: 'A cell exists for its compute hosts. Remove it, or put hosts into it.',
