@@ -586,8 +586,8 @@ SQL`,
   {
     type: 'nova-discover',
     prepare: `mariadb nova <<'SQL'
-INSERT INTO services (host, \`binary\`, topic, report_count, disabled, deleted, version, uuid)
-VALUES ('cmp1', 'nova-compute', 'compute', 1, 0, 0, 68, UUID()), ('ctl1', 'nova-conductor', 'conductor', 1, 0, 0, 68, UUID())
+INSERT INTO services (host, \`binary\`, topic, report_count, disabled, forced_down, deleted, version, uuid)
+VALUES ('cmp1', 'nova-compute', 'compute', 1, 0, 0, 0, 68, UUID()), ('ctl1', 'nova-conductor', 'conductor', 1, 0, 0, 0, 68, UUID())
 SQL`,
     params: { cell: 'cell1', database: 'nova' },
     first: 'differs',
