@@ -1,11 +1,11 @@
 import { defineConfig } from 'vitest/config';
 
-// Tests against containers. Two cores: one file at a time.
+// Tests against containers. Two files at a time: half of their time they wait, for a package, a unit or a time-out.
 const real = {
   globalSetup: 'test/machines.ts',
   testTimeout: 120_000,
   hookTimeout: 300_000,
-  fileParallelism: false,
+  maxWorkers: 2,
 };
 
 // Laws of step types that need half an OpenStack or a Ceph cluster, whose packages take minutes to install.
@@ -16,11 +16,18 @@ const services = ['test/resources/cloud-law.real.test.ts', 'test/resources/ceph-
 export default defineConfig({
   test: {
     projects: [
-      { test: { name: 'unit', include: ['test/**/*.test.ts'], exclude: ['test/**/*.real.test.ts', 'test/proof/**'], testTimeout: 30_000 } },
+      {
+        test: {
+          name: 'unit',
+          include: ['test/**/*.test.ts'],
+          exclude: ['test/**/*.real.test.ts', 'test/proof/**'],
+          testTimeout: 30_000,
+          maxWorkers: 2,
+        },
+      },
       { test: { name: 'real', include: ['test/**/*.real.test.ts'], exclude: ['test/proof/**', ...services], ...real } },
       { test: { name: 'services', include: services, ...real } },
-      // Half of their time they wait: for a network to come back, for somebody to be given up.
-      { test: { name: 'proof', include: ['test/proof/**/*.test.ts'], ...real, fileParallelism: true, maxWorkers: 2 } },
+      { test: { name: 'proof', include: ['test/proof/**/*.test.ts'], ...real } },
     ],
   },
 });
