@@ -21,6 +21,8 @@ export interface Step extends StepName {
   readonly place: Place;
   /** The role says that it cannot be taken back. */
   readonly irreversible: boolean;
+  /** The cell of its own that it is there for; left out: for the cloud. */
+  readonly cell?: string | undefined;
   /** Done around an upgrade, in this section of the role; left out: one of its steps. */
   readonly section?: StepSection;
 }
@@ -44,6 +46,7 @@ export interface Health {
   readonly id: string;
   readonly host: string;
   readonly role: string;
+  readonly cell?: string;
   readonly checks: readonly HealthCheck[];
 }
 
@@ -55,11 +58,12 @@ export interface HealthCheck {
   readonly within: number;
 }
 
-/** A role that is healthy on all its hosts: what others wait for. */
+/** A role that is healthy on all its hosts, those for the cloud or those for one cell: what others wait for. */
 export interface Ready {
   readonly kind: 'ready';
   readonly id: string;
   readonly role: string;
+  readonly cell?: string;
 }
 
 export type PlanNode = Step | Health | Ready;
