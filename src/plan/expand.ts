@@ -323,7 +323,7 @@ class Build {
       if (ids.length > 0) around.set(section, (around.get(section) ?? new Map<Host, readonly string[]>()).set(host, ids));
     };
     for (const section of Object.keys(sections.steps) as StepSection[]) {
-      for (const host of section === 'drain' || section === 'restore' ? hosts : hosts.slice(0, 1)) {
+      for (const host of ['drain', 'restore', 'settle'].includes(section) ? hosts : hosts.slice(0, 1)) {
         put(section, host, this.#chain(placement, host, section));
       }
     }

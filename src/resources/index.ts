@@ -1,4 +1,5 @@
 import { aptSource } from './apt-source.ts';
+import { backup } from './backup.ts';
 import { cephAuth } from './ceph-auth.ts';
 import { cephConfig } from './ceph-config.ts';
 import { cephDrain } from './ceph-drain.ts';
@@ -30,6 +31,9 @@ import { mysqlUser } from './mysql-user.ts';
 import { network } from './network.ts';
 import { novaCell } from './nova-cell.ts';
 import { novaDiscover } from './nova-discover.ts';
+import { novaDrain } from './nova-drain.ts';
+import { novaService } from './nova-service.ts';
+import { onlineMigrations } from './online-migrations.ts';
 import { ovsBridge } from './ovs-bridge.ts';
 import { ovsDatapath } from './ovs-datapath.ts';
 import { packages } from './package.ts';
@@ -71,6 +75,8 @@ export const resourceTypes: readonly ResourceType[] = [
   rabbitmqVhost,
   rabbitmqUser,
   dbSync,
+  onlineMigrations,
+  backup,
   keystoneBootstrap,
   keystoneDomain,
   keystoneProject,
@@ -88,6 +94,8 @@ export const resourceTypes: readonly ResourceType[] = [
   novaCell,
   novaDiscover,
   computeZone,
+  novaService,
+  novaDrain,
   ovsDatapath,
   ovsBridge,
   cephMon,

@@ -40,6 +40,7 @@ export const sections = {
     expand: 'Once, between the packages of the first host and its other steps: additive changes of databases.',
     restore: 'On each host when it is healthy again.',
     after: 'Once, behind the last host.',
+    settle: 'On each host when all hosts of the cloud are upgraded, before any `contract`: what lets go of the old release.',
     contract: 'Once, when all hosts of the cloud are upgraded: what old programs would not survive.',
   },
   checks: {
