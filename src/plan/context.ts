@@ -1,8 +1,9 @@
+import { Invalid } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
 import { paramLevels } from '../inventory/inventory.ts';
 import type { Role } from '../roles/role.ts';
-import type { Context } from '../roles/template.ts';
+import { evaluate, TemplateError, type Context } from '../roles/template.ts';
 
 /** Gives the secret of a name, made when it is missing. */
 export type SecretOf = (name: string) => Secret;
@@ -19,12 +20,25 @@ export function resolveParams(inventory: Inventory, role: Role, host: Host, secr
   return Object.fromEntries(
     Object.entries(role.params).map(([name, schema]) => {
       const level = levels.find(({ params }) => params[role.name] !== undefined && Object.hasOwn(params[role.name]!, name));
-      const value = level?.params[role.name]?.[name] ?? schema.default;
+      const value = level?.params[role.name]?.[name] ?? defaultOf(inventory, role, name);
       if (schema.format !== 'secret') return [name, { value, level: level?.level ?? 'default' }];
       const given = (value as { secret?: string } | undefined)?.secret;
       return [name, { value: secretOf(given ?? `${role.name}.${name}`), level: level?.level ?? 'generated' }];
     }),
   );
+}
+
+/** A default may hang on the release, by a template of the names `os` and `cloud`: `{{lookup os.versions cloud.release}}`. */
+function defaultOf(inventory: Inventory, role: Role, name: string): unknown {
+  const value = role.params[name]!.default;
+  if (typeof value !== 'string') return value;
+  try {
+    return evaluate(value, { os: role.os[family(inventory)] ?? {}, cloud: cloudOf(inventory) });
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    const message = `The default of ${role.name}.${name} cannot be rendered: ${error.message}`;
+    throw new Invalid([{ code: 'template', message, place: role.place(['os']), hint: 'A default knows `os` and `cloud` only.' }]);
+  }
 }
 
 /** Where a role runs, and what it is there. */

@@ -127,7 +127,7 @@ const ceph = defineCheck({
         minItems: 1,
         items: { type: 'string', enum: cephQuestions },
         description:
-          'quorum: the monitors of this host are in it. mgr: one is active, and those of this host are there. osds: all are up and in. pgs: all placement groups are active and clean. object: one is written and read back; asked by `verify` only. may-stop-mon, may-stop-mgr, may-stop-osd: those of this host may be stopped for a moment.',
+          'quorum: the monitors of this host are in it. mgr: one is active, and those of this host are there. osds: all are up and in. pgs: all placement groups are active and clean. object: one is written and read back; asked by `verify` only. may-stop-mon, may-stop-mgr, may-stop-osd: those of this host may be stopped for a moment. current-mon, current-mgr, current-osd: those of this host run the version that is installed.',
       },
     },
   },

@@ -1,10 +1,14 @@
 import { aptSource } from './apt-source.ts';
 import { backup } from './backup.ts';
 import { cephAuth } from './ceph-auth.ts';
+import { cephBackup } from './ceph-backup.ts';
+import { cephCipher } from './ceph-cipher.ts';
 import { cephConfig } from './ceph-config.ts';
 import { cephDrain } from './ceph-drain.ts';
+import { cephFlag } from './ceph-flag.ts';
 import { cephMon } from './ceph-mon.ts';
 import { cephOsd } from './ceph-osd.ts';
+import { cephOsdKey } from './ceph-osd-key.ts';
 import { cephPool } from './ceph-pool.ts';
 import { cephQuorum } from './ceph-quorum.ts';
 import { command } from './command.ts';
@@ -101,9 +105,13 @@ export const resourceTypes: readonly ResourceType[] = [
   cephMon,
   cephQuorum,
   cephAuth,
+  cephCipher,
   cephConfig,
+  cephOsdKey,
   cephOsd,
   cephDrain,
   cephPool,
+  cephFlag,
+  cephBackup,
   rgwUser,
 ];
