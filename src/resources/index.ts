@@ -25,6 +25,7 @@ import { keystoneProject } from './keystone-project.ts';
 import { keystoneRole } from './keystone-role.ts';
 import { keystoneService } from './keystone-service.ts';
 import { keystoneUser } from './keystone-user.ts';
+import { libvirtSecret } from './libvirt-secret.ts';
 import { mysqlDatabase } from './mysql-database.ts';
 import { mysqlUser } from './mysql-user.ts';
 import { network } from './network.ts';
@@ -90,6 +91,7 @@ export const resourceTypes: readonly ResourceType[] = [
   computeZone,
   ovsDatapath,
   ovsBridge,
+  libvirtSecret,
   cephMon,
   cephQuorum,
   cephAuth,
