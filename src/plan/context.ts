@@ -54,13 +54,20 @@ export interface Placement {
 /** The roles of a cloud: all, or the services that the inventory asks for with all that they need. */
 export function wantedRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>): readonly Role[] {
   const wanted = new Set(inventory.cloud.services ?? roles.keys());
-  for (const name of wanted) for (const need of roles.get(name)?.needs ?? []) wanted.add(need);
+  for (const name of wanted) {
+    for (const need of roles.get(name)?.needs ?? []) if (suits(inventory, roles.get(need))) wanted.add(need);
+  }
   return [...roles.values()].filter((role) => wanted.has(role.name));
+}
+
+/** Whether a role is for clouds with this storage back end. Those that need one that is not, do without it. */
+export function suits({ cloud }: Inventory, role: Role | undefined): boolean {
+  return role?.storage === undefined || role.storage === cloud.storage;
 }
 
 /** The present hosts that carry a role, in the inventory's order. */
 export function hostsOf(inventory: Inventory, role: Role, roles: ReadonlyMap<string, Role>): readonly Host[] {
-  if (role.storage !== undefined && role.storage !== inventory.cloud.storage) return [];
+  if (!suits(inventory, role)) return [];
   const fitting = inventory.hosts.filter((host) => host.state === 'present' && kindsOf(host).some((kind) => role.on.includes(kind)));
   switch (role.hosts) {
     case 'all':
@@ -98,7 +105,12 @@ function kindsOf(host: Host): readonly string[] {
 export function contextOf(inventory: Inventory, placement: Placement, host: Host, placements: ReadonlyMap<string, Placement>): Context {
   const { role } = placement;
   return {
-    ...Object.fromEntries([...role.needs, ...role.reads].map((name) => [name, face(inventory, placements.get(name)!, host)])),
+    ...Object.fromEntries(
+      [...role.needs, ...role.reads].flatMap((name) => {
+        const other = placements.get(name);
+        return other ? [[name, face(inventory, other, host)]] : [];
+      }),
+    ),
     ...placement.params(host),
     os: role.os[family(inventory)] ?? {},
     host: {

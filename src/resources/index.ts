@@ -30,6 +30,7 @@ import { keystoneProject } from './keystone-project.ts';
 import { keystoneRole } from './keystone-role.ts';
 import { keystoneService } from './keystone-service.ts';
 import { keystoneUser } from './keystone-user.ts';
+import { libvirtSecret } from './libvirt-secret.ts';
 import { mysqlDatabase } from './mysql-database.ts';
 import { mysqlUser } from './mysql-user.ts';
 import { network } from './network.ts';
@@ -102,6 +103,7 @@ export const resourceTypes: readonly ResourceType[] = [
   novaDrain,
   ovsDatapath,
   ovsBridge,
+  libvirtSecret,
   cephMon,
   cephQuorum,
   cephAuth,

@@ -156,7 +156,12 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         ],
       },
       storage: { enum: ['ceph', 'file'], description: 'Only in clouds with this storage back end.' },
-      needs: { type: 'array', uniqueItems: true, items: { type: 'string' }, description: 'Roles that must be healthy first.' },
+      needs: {
+        type: 'array',
+        uniqueItems: true,
+        items: { type: 'string' },
+        description: 'Roles that must be healthy first. One that is for another storage back end than the cloud has is not needed.',
+      },
       after: {
         type: 'array',
         uniqueItems: true,
