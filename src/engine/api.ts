@@ -183,7 +183,8 @@ export function openApis(apis: ReadonlyMap<string, Api>, hosts: ApiHosts): ApiSe
       for (let step = conversation.next(); ;) {
         if (step.done) return step.value;
         const request = step.value;
-        if (request.method !== 'GET' && request.auth !== 'none') forget();
+        if (request.after !== undefined) await delay(request.after * 1000);
+        if ((request.method !== 'GET' && request.auth !== 'none') || request.after !== undefined) forget();
         const answer =
           request.data && 'command' in request.data
             ? sendData(request, request.data, said)

@@ -1,8 +1,9 @@
+import { Invalid } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
 import { carriedCells, ownCells, paramLevels } from '../inventory/inventory.ts';
 import type { Role } from '../roles/role.ts';
-import type { Context } from '../roles/template.ts';
+import { evaluate, TemplateError, type Context } from '../roles/template.ts';
 
 /** Gives the secret of a name, made when it is missing. */
 export type SecretOf = (name: string) => Secret;
@@ -28,13 +29,26 @@ export function resolveParams(
   return Object.fromEntries(
     Object.entries(role.params).map(([name, schema]) => {
       const level = levels.find(({ params }) => params[role.name] !== undefined && Object.hasOwn(params[role.name]!, name));
-      const value = level?.params[role.name]?.[name] ?? schema.default;
+      const value = level?.params[role.name]?.[name] ?? defaultOf(inventory, role, name);
       if (schema.format !== 'secret') return [name, { value, level: level?.level ?? 'default' }];
       const given = (value as { secret?: string } | undefined)?.secret;
       const made = [role.name, name, ...(schema.per === 'cell' && cell !== undefined ? [cell] : [])].join('.');
       return [name, { value: secretOf(given ?? made), level: level?.level ?? 'generated' }];
     }),
   );
+}
+
+/** A default may hang on the release, by a template of the names `os` and `cloud`: `{{lookup os.versions cloud.release}}`. */
+function defaultOf(inventory: Inventory, role: Role, name: string): unknown {
+  const value = role.params[name]!.default;
+  if (typeof value !== 'string') return value;
+  try {
+    return evaluate(value, { os: role.os[family(inventory)] ?? {}, cloud: cloudOf(inventory) });
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    const message = `The default of ${role.name}.${name} cannot be rendered: ${error.message}`;
+    throw new Invalid([{ code: 'template', message, place: role.place(['os']), hint: 'A default knows `os` and `cloud` only.' }]);
+  }
 }
 
 /** Hosts that carry a role together. */
@@ -56,24 +70,32 @@ export interface Placement extends Group {
 /** The roles of a cloud: all, or the services that the inventory asks for with all that they need. */
 export function wantedRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>): readonly Role[] {
   const wanted = new Set(inventory.cloud.services ?? roles.keys());
-  for (const name of wanted) for (const need of roles.get(name)?.needs ?? []) wanted.add(need);
+  for (const name of wanted) {
+    for (const need of roles.get(name)?.needs ?? []) if (suits(inventory, roles.get(need))) wanted.add(need);
+  }
   return [...roles.values()].filter((role) => wanted.has(role.name));
+}
+
+/** Whether a role is for clouds with this storage back end, or with cells of their own. Those that need one that is not, do without it. */
+export function suits(inventory: Inventory, role: Role | undefined): boolean {
+  if (!role) return true;
+  const without = ownCells(inventory).size === 0 && role.on.every((kind) => kind === 'cell');
+  return !without && (role.storage === undefined || role.storage === inventory.cloud.storage);
 }
 
 /** All roles of a cloud by name, each where it is placed. */
 export type Placements = ReadonlyMap<string, readonly Placement[]>;
 
 /**
- * Where a role finds one that it needs: for the same cell if both are `per: cell`, on the same host if that one is of scope
- * host, else for the cloud. `cell`: that of a single step.
+ * Where a role finds one that it needs: for the same cell if both are `per: cell`, if there at all; else on the same host
+ * if that one is of scope host, else for the cloud. `cell`: that of a single step.
  */
 export function near(placements: Placements, name: string, { role, cell }: Placement, host?: Host, of = cell): Placement | undefined {
   const all = placements.get(name) ?? [];
-  const [first] = all;
-  if (all.length < 2) return first;
-  const same = role.per === 'cell' || of !== undefined ? all.find((each) => each.cell === of) : undefined;
-  const here = first!.role.scope === 'host' && host ? all.find(({ on }) => on.has(host)) : undefined;
-  return same ?? here ?? first;
+  if (all[0]?.role.per !== 'cell') return all[0];
+  if (role.per === 'cell' || of !== undefined) return all.find((each) => each.cell === of);
+  const here = all[0].role.scope === 'host' && host ? all.find(({ on }) => on.has(host)) : undefined;
+  return here ?? all[0];
 }
 
 /** The present hosts that carry a role. */
@@ -83,12 +105,10 @@ export function hostsOf(inventory: Inventory, role: Role, roles: ReadonlyMap<str
 
 /** The present hosts that carry a role, in the inventory's order: those for the cloud, then those for each cell of its own. */
 export function groupsOf(inventory: Inventory, role: Role, roles: ReadonlyMap<string, Role>): readonly Group[] {
-  if (role.storage !== undefined && role.storage !== inventory.cloud.storage) return [];
+  if (!suits(inventory, role)) return [];
   const fitting = inventory.hosts.filter((host) => host.state === 'present' && host.kinds.some((kind) => role.on.includes(kind)));
   const groups = role.per === 'cell' ? byCell(inventory, role, fitting) : [{ hosts: fitting }];
-  return groups
-    .map((group) => ({ ...group, hosts: chosen(inventory, role, group.hosts, roles) }))
-    .filter(({ hosts }) => hosts.length > 0);
+  return groups.map((group) => ({ ...group, hosts: chosen(inventory, role, group.hosts, roles) })).filter(({ hosts }) => hosts.length > 0);
 }
 
 function byCell(inventory: Inventory, role: Role, hosts: readonly Host[]): Group[] {
@@ -140,7 +160,10 @@ export function contextOf(inventory: Inventory, placement: Placement, host: Host
   const [carried] = carriedCells(inventory);
   return {
     ...Object.fromEntries(
-      [...role.needs, ...role.reads].map((name) => [name, face(inventory, near(placements, name, placement, host, cell)!, host)]),
+      [...role.needs, ...role.reads].flatMap((name) => {
+        const other = near(placements, name, placement, host, cell);
+        return other ? [[name, face(inventory, other, host)]] : [];
+      }),
     ),
     ...placement.params(host),
     cell: { name: cell ?? carried, own: cell !== undefined },

@@ -8,7 +8,8 @@ import { policyOf } from '../inventory/upgrade.ts';
 import { sections, type CheckSection, type StepSection } from '../roles/role-schema.ts';
 import type { Role, RoleStep } from '../roles/role.ts';
 import { evaluate, type Context } from '../roles/template.ts';
-import { contextOf, family, groupsOf, type Group, near, resolveParams, wantedRoles, type Placement, type Placements, type SecretOf } from './context.ts';
+import { contextOf, family, groupsOf, near, resolveParams, suits, wantedRoles } from './context.ts';
+import type { Group, Placement, Placements, SecretOf } from './context.ts';
 import { twice } from './check.ts';
 import type { Api, Plan, PlanNode } from './plan.ts';
 import { withResources } from './resources.ts';
@@ -50,7 +51,7 @@ export function expandUpgrade(
 function build(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf, occasion: Occasion, modelsOnly = false) {
   const placements = placeRoles(inventory, roles, secretOf);
   const order = inOrder(placements);
-  const ofRoles = [...placements.values()].flatMap(([first]) => placementProblems(inventory, first!, placements));
+  const ofRoles = [...placements.values()].flatMap(([first]) => placementProblems(inventory, first!, placements, roles));
   const problems = [...ofRoles, ...cellProblems(inventory, order)];
   if (problems.length > 0) throw new Invalid(problems);
   const key = secretOf('cloud.fingerprint_key').reveal();
@@ -142,11 +143,11 @@ function cellProblems(inventory: Inventory, placements: readonly Placement[]): P
   return [document.problem({ code: 'cell-without-control', path: ['cells'], at: 'key', message, hint })];
 }
 
-function placementProblems(inventory: Inventory, { role }: Placement, placements: Placements): Problem[] {
+function placementProblems(inventory: Inventory, { role }: Placement, placements: Placements, roles: ReadonlyMap<string, Role>): Problem[] {
   const problems: Problem[] = [];
   for (const list of ['needs', 'reads'] as const) {
     role[list].forEach((name, i) => {
-      if (placements.has(name)) return;
+      if (placements.has(name) || !suits(inventory, roles.get(name))) return;
       const message = `The role ${role.name} ${list} ${name}, and no host of this inventory carries it`;
       problems.push({ code: 'need-without-host', message, place: role.place([list, i]), hint: 'Add a host of a kind that carries it.' });
     });
@@ -206,7 +207,6 @@ class Build {
   /** The role on a host as a step sees it: as often as there are cells that it is for. */
   #seen(placement: Placement, host: Host, written: RoleStep): readonly RoleOnHost[] {
     if (written.per !== 'cell') return [this.at(placement, host)];
-    if (placement.role.per === 'cell') return placement.cell === undefined ? [] : [this.at(placement, host)];
     return [...ownCells(this.#inventory)].map((cell) => this.#forCell(placement, host, cell));
   }
 
@@ -321,7 +321,8 @@ class Build {
     const packages = this.#packagesOf(placement.role.name, host);
     for (const opening of packages === undefined ? sources : [packages]) behind.set(opening, 'packages first');
     for (const name of needs) {
-      const need = near(this.#placements, name, placement, host)!;
+      const need = near(this.#placements, name, placement, host);
+      if (!need) continue;
       if (need.role.scope === 'cloud') behind.set(readyId(need), `needs ${name}`);
       else if (need.on.has(host)) behind.set(healthId({ ...need, host }), `needs ${name} on this host`);
     }
@@ -349,7 +350,7 @@ class Build {
       if (ids.length > 0) around.set(section, (around.get(section) ?? new Map<Host, readonly string[]>()).set(host, ids));
     };
     for (const section of Object.keys(sections.steps) as StepSection[]) {
-      for (const host of section === 'drain' || section === 'restore' ? hosts : hosts.slice(0, 1)) {
+      for (const host of ['drain', 'restore', 'settle'].includes(section) ? hosts : hosts.slice(0, 1)) {
         put(section, host, this.#chain(placement, host, section));
       }
     }

@@ -7,7 +7,7 @@ import type { Role } from '../roles/role.ts';
 import type { SecretOf } from './context.ts';
 import { expandUpgrade, type Surrounded } from './expand.ts';
 import type { Plan, Step } from './plan.ts';
-import { controlRank } from './skew.ts';
+import { controlRank, orders } from './skew.ts';
 
 export const phases = ['backup', 'control', 'storage', 'cells', 'finish'] as const;
 export type Phase = (typeof phases)[number];
@@ -85,13 +85,15 @@ export function worksOf({ waves: all }: Stage): readonly HostWork[] {
   return all.flatMap(({ works }) => works);
 }
 
-/** Roles in the order of the control plane, none before one that it needs or comes after. */
+/** Roles in the order of the control plane, none that it leaves open before one that it needs or comes after. */
 function ranked(roles: readonly Surrounded[]): Surrounded[] {
   const left = Map.groupBy(roles, ({ role }) => role.name);
   const order: Surrounded[] = [];
   while (left.size > 0) {
     // These have no circles: there is always one that waits for none of the others.
-    const free = [...left].filter(([, [each]]) => ![...each!.role.needs, ...each!.role.after].some((name) => left.has(name)));
+    const waits = ({ role }: Surrounded): boolean =>
+      [...role.needs, ...role.after].some((name) => left.has(name) && !orders(role.name, name));
+    const free = [...left].filter(([, [each]]) => !waits(each!));
     const [next, all] = free.reduce((best, each) => (controlRank(each[0]) < controlRank(best[0]) ? each : best));
     order.push(...all);
     left.delete(next);
@@ -152,6 +154,7 @@ class Way {
           present.filter((host) => host.kinds.includes('compute') && host.cell === cell),
         ),
       ]),
+      ...this.#settleStages(),
       ...this.#onceStages('finish', 'contract'),
     ];
     return this.#withEnds(stages);
@@ -162,17 +165,27 @@ class Way {
     return this.#roles.flatMap((each) => [...(each.around.get(section)?.values() ?? [])].flat());
   }
 
+  /** What lets go of the old release, host by host. */
+  #settleStages(): Stage[] {
+    return this.#roles.flatMap((each) => {
+      const settled = [...(each.around.get('settle') ?? [])];
+      if (settled.length === 0) return [];
+      const waves = settled.map(([host, steps]) => ({ canary: false, works: [{ ...idle, host: host.name, steps }] }));
+      return [
+        { id: `settle/${each.role.name}`, phase: 'finish' as const, policy: policyOf(this.#inventory, 'controller'), ...none, waves },
+      ];
+    });
+  }
+
   /** What roles do once, for the cloud: a stage each, on the role's first host. */
   #onceStages(phase: Phase, section: 'backup' | 'contract'): Stage[] {
     return this.#roles.flatMap((each) => {
       const [[host, ids] = []] = each.around.get(section) ?? [];
       if (!host || !ids) return [];
       const id = stageId(phase, each.cell, each.role.name);
-      const work: HostWork = { host: host.name, gate: [], drain: [], steps: ids, health: [], restore: [], leases: [] };
+      const work: HostWork = { ...idle, host: host.name, steps: ids };
       const policy = policyOf(this.#inventory, 'controller');
-      return [
-        { id, phase, policy, leases: [], before: [], waves: [{ canary: false, works: [work] }], after: [] },
-      ];
+      return [{ id, phase, policy, leases: [], before: [], waves: [{ canary: false, works: [work] }], after: [] }];
     });
   }
 
@@ -293,6 +306,7 @@ function stageId(phase: Phase, cell: string | undefined, name: string): string {
 }
 
 const none = { leases: [], before: [], after: [] };
+const idle = { gate: [], drain: [], health: [], restore: [], leases: [] };
 
 function namesOf(canary: UpgradePolicy['canary']): readonly string[] {
   return typeof canary === 'number' ? [] : canary;

@@ -79,7 +79,7 @@ function roleOf(inventory: Inventory, declared: readonly Declared[], apis: Reado
 }
 
 const nothing: Role['upgrade'] = {
-  ...{ before: [], backup: [], expand: [], drain: [], restore: [], contract: [], after: [] },
+  ...{ before: [], backup: [], expand: [], drain: [], restore: [], settle: [], contract: [], after: [] },
   checks: { preflight: [], gate: [], health: [] },
 };
 

@@ -168,6 +168,8 @@ export interface ApiRequest {
   readonly contentType?: string;
   /** The microversion that the request is written for, e.g. 2.61. */
   readonly microversion?: string;
+  /** Seconds to wait before it is asked: about something that takes its time. It is not answered from what was said before. */
+  readonly after?: number;
   readonly auth?: 'none' | Login;
 }
 

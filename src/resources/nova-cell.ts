@@ -58,7 +58,8 @@ interface Mapping {
 
 function added(p: Mapping): Command {
   // A Secret is refused here; the database of cell0 is always beside the API's own.
-  if (p.cell === 'cell0') return sh`( cd / && exec runuser -u nova -- nova-manage cell_v2 map_cell0 --database_connection ${p.database as string} )`;
+  if (p.cell === 'cell0')
+    return sh`( cd / && exec runuser -u nova -- nova-manage cell_v2 map_cell0 --database_connection ${p.database as string} )`;
   return manage(sh`create_cell --name ${p.cell}`, p);
 }
 

@@ -37,10 +37,17 @@ password = "${p.password}"
     ),
   parse: (output): Found => {
     if (output.code !== 0) return { unknown: output.err.toString().trim() || 'MariaDB does not answer' };
-    const rows = output.out.toString().split('\n').map((row) => row.split('\t'));
+    const rows = output.out
+      .toString()
+      .split('\n')
+      .map((row) => row.split('\t'));
     const hosts = (what: string): string[] => rows.flatMap(([kind, host = '']) => (kind === what ? [host] : []));
     const mapped = new Set(hosts('mapped'));
-    return { unmapped: hosts('runs').filter((host) => !mapped.has(host)).toSorted() };
+    return {
+      unmapped: hosts('runs')
+        .filter((host) => !mapped.has(host))
+        .toSorted(),
+    };
   },
   apply: (p) =>
     withTimeout(

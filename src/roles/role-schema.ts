@@ -41,6 +41,7 @@ export const sections = {
     expand: 'Once, between the packages of the first host and its other steps: additive changes of databases.',
     restore: 'On each host when it is healthy again.',
     after: 'Once, behind the last host.',
+    settle: 'On each host when all hosts of the cloud are upgraded, before any `contract`: what lets go of the old release.',
     contract: 'Once, when all hosts of the cloud are upgraded: what old programs would not survive.',
   },
   checks: {
@@ -162,7 +163,12 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         ],
       },
       storage: { enum: ['ceph', 'file'], description: 'Only in clouds with this storage back end.' },
-      needs: { type: 'array', uniqueItems: true, items: { type: 'string' }, description: 'Roles that must be healthy first.' },
+      needs: {
+        type: 'array',
+        uniqueItems: true,
+        items: { type: 'string' },
+        description: 'Roles that must be healthy first. One that is for another storage back end than the cloud has is not needed.',
+      },
       after: {
         type: 'array',
         uniqueItems: true,
