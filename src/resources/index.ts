@@ -7,6 +7,9 @@ import { cephOsd } from './ceph-osd.ts';
 import { cephPool } from './ceph-pool.ts';
 import { cephQuorum } from './ceph-quorum.ts';
 import { command } from './command.ts';
+import { computeBack } from './compute-back.ts';
+import { computeDrain } from './compute-drain.ts';
+import { computeGone } from './compute-gone.ts';
 import { computeZone } from './compute-zone.ts';
 import { dbSync } from './db-sync.ts';
 import type { ResourceType } from './define.ts';
@@ -88,6 +91,9 @@ export const resourceTypes: readonly ResourceType[] = [
   novaCell,
   novaDiscover,
   computeZone,
+  computeBack,
+  computeDrain,
+  computeGone,
   ovsDatapath,
   ovsBridge,
   cephMon,

@@ -2,6 +2,7 @@ import Handlebars from 'handlebars';
 import { randomBytes } from 'node:crypto';
 import { cephxKey, uuidOf } from '../base/ceph.ts';
 import { quote } from '../base/command.ts';
+import { sshKey, sshPublicKey } from '../base/ssh-key.ts';
 import { reveal, Secret, type Text } from '../base/secret.ts';
 
 /** What names in a template stand for: plain data, in which texts may be secret. */
@@ -107,6 +108,9 @@ const helpers = {
   },
   // An id that is made once, of a secret, and no secret itself.
   uuid: (value: unknown) => String(value).replace(mark, (_, i: string) => uuidOf(secrets[Number(i)]!)),
+  // What a secret stands for in SSH: a private key, and the public one, which is no secret.
+  'ssh-key': (value: unknown) => String(value).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(sshKey))),
+  'ssh-public': (value: unknown) => String(value).replace(mark, (_, i: string) => sshPublicKey(reveal(secrets[Number(i)]!))),
   eq: (a: unknown, b: unknown) => a === b,
   json: (value: unknown) =>
     changed(JSON.stringify(deep(value)), (part) => part).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(inJson))),
