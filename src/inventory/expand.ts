@@ -87,7 +87,7 @@ function bastionOf(file: string, { host_key: hostKey = [], identity, ...rest }: 
 }
 
 function resourcesOf(file: string, written: Partial<Resources>): Resources {
-  const none = { projects: {}, users: {}, quotas: {}, flavors: {}, networks: {}, routers: {}, security_groups: {} };
+  const none = { projects: {}, users: {}, quotas: {}, flavors: {}, aggregates: {}, networks: {}, routers: {}, security_groups: {} };
   const located = <T extends { readonly file?: string }>(section: Readonly<Record<string, T>> = {}): Record<string, T> =>
     mapValues(section, (each) => ({ ...each, ...(each.file !== undefined && { file: pathFrom(file, each.file) }) }));
   return { ...none, ...written, images: located(written.images), keypairs: located(written.keypairs) };

@@ -1,3 +1,4 @@
+import { aggregate } from './aggregate.ts';
 import { aptSource } from './apt-source.ts';
 import { cephAuth } from './ceph-auth.ts';
 import { cephConfig } from './ceph-config.ts';
@@ -91,6 +92,7 @@ export const resourceTypes: readonly ResourceType[] = [
   novaCell,
   novaDiscover,
   computeZone,
+  aggregate,
   computeBack,
   computeDrain,
   computeGone,
