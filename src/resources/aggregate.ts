@@ -102,7 +102,7 @@ export const aggregate = defineApiResource({
     const changes = Object.entries(should).filter(([key, value]) => metadata[key] !== value);
     const gone = Object.keys(metadata).filter((key) => !(key in should) && key !== 'availability_zone');
     if (!p.absent && changes.length + gone.length > 0)
-      yield* act({ set_metadata: { metadata: Object.fromEntries([...changes, ...gone.map((key) => [key, null])]) } });
+      yield* act({ set_metadata: { metadata: { ...Object.fromEntries(changes), ...Object.fromEntries(gone.map((key) => [key, null])) } } });
     for (const host of hosts.filter((each) => !wanted.includes(each))) yield* act({ remove_host: { host } });
     for (const host of wanted.filter((each) => !hosts.includes(each))) yield* act({ add_host: { host } });
     if (p.absent) yield* call({ ...nova, method: 'DELETE', path: `/v2.1/os-aggregates/${id}` });

@@ -44,7 +44,7 @@ export const cloud: readonly Law[] = [
   {
     type: 'aggregate',
     params: { aggregate: nasty, hosts: [], metadata: { gpu: 'true', ssd: nasty }, projects: ['demo', 'other'], flavors: ['m1.tiny'] },
-    tamper: `mariadb nova_api -e "UPDATE aggregate_metadata SET value='x' WHERE \\`key\\`='gpu'; DELETE FROM aggregate_metadata WHERE \\`key\\`='filter_tenant_id'"`,
+    tamper: `mariadb nova_api -e "UPDATE aggregate_metadata SET value='x' WHERE value='true'; DELETE FROM aggregate_metadata WHERE value LIKE '%,%'"`,
     mends: ['metadata', 'projects'],
   },
   { type: 'aggregate', params: { aggregate: nasty, hosts: ['no-such'], metadata: {} }, first: 'differs', refuses: 'Nova answered 404' },
