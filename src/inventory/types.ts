@@ -2,7 +2,7 @@ import type { Json } from '../base/state.ts';
 import type { Quantity, WavePolicy } from '../base/waves.ts';
 import type { Document, Path } from '../document/document.ts';
 
-export type Kind = 'controller' | 'compute' | 'storage';
+export type Kind = 'controller' | 'network' | 'compute' | 'storage';
 
 /** A secret by its name; whoever resolves secrets knows its value. */
 export interface SecretRef {

@@ -52,7 +52,7 @@ export function wantedRoles(inventory: Inventory, roles: ReadonlyMap<string, Rol
 export function hostsOf(inventory: Inventory, role: Role, roles: ReadonlyMap<string, Role>): readonly Host[] {
   if (role.storage !== undefined && role.storage !== inventory.cloud.storage) return [];
   const state = role.hosts === 'leaving' ? 'absent' : 'present';
-  const fitting = inventory.hosts.filter((host) => host.state === state && kindsOf(host).some((kind) => role.on.includes(kind)));
+  const fitting = inventory.hosts.filter((host) => host.state === state && kindsOf(inventory, host).some((kind) => role.on.includes(kind)));
   switch (role.hosts) {
     case 'all':
     case 'leaving':
@@ -81,10 +81,25 @@ function quorumOf(hosts: readonly Host[], said: unknown): readonly Host[] {
   return hosts.filter((host) => chosen.has(host));
 }
 
-/** What roles take a host for: a controller that belongs to a cell carries what is that cell's, and nothing of the whole cloud. */
-function kindsOf(host: Host): readonly string[] {
-  return host.cell !== undefined && !host.kinds.includes('compute') ? ['cell'] : host.kinds;
+/**
+ * What roles take a host for: a controller that belongs to a cell carries what is that cell's, and nothing of the whole cloud.
+ * Those of the cloud are its network hosts, too, where it has no others.
+ */
+function kindsOf(inventory: Inventory, host: Host): readonly string[] {
+  if (host.cell !== undefined && !host.kinds.includes('compute')) return ['cell'];
+  return host.kinds.includes('controller') && !hasNetworkHosts(inventory) ? [...host.kinds, 'network'] : host.kinds;
 }
+
+function hasNetworkHosts(inventory: Inventory): boolean {
+  let known = networkHosts.get(inventory);
+  if (known === undefined) {
+    known = inventory.hosts.some(({ kinds, state }) => state === 'present' && kinds.includes('network'));
+    networkHosts.set(inventory, known);
+  }
+  return known;
+}
+
+const networkHosts = new WeakMap<Inventory, boolean>();
 
 /** What names mean in the templates of a role on a host. Names of roles that it does not need are unknown. */
 export function contextOf(inventory: Inventory, placement: Placement, host: Host, placements: ReadonlyMap<string, Placement>): Context {

@@ -139,8 +139,9 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         type: 'array',
         minItems: 1,
         uniqueItems: true,
-        items: { enum: ['controller', 'compute', 'storage', 'cell'] },
-        description: 'The kinds of host that carry it; cell: controllers that belong to a cell.',
+        items: { enum: ['controller', 'network', 'compute', 'storage', 'cell'] },
+        description:
+          'The kinds of host that carry it; network: controllers where no host is of this kind; cell: controllers that belong to a cell.',
       },
       scope: {
         enum: ['host', 'cloud'],

@@ -96,3 +96,23 @@ it('a role that is part of another comes along with it, and what it needs', () =
     'whole',
   ]);
 });
+
+it('controllers carry the roles of network hosts, until there are such hosts', () => {
+  const net = rolesOf({
+    api: { on: ['controller'], steps: [{ file: '/api' }] },
+    routers: { on: ['network'], needs: ['switch'], steps: [{ file: '/routers' }] },
+    switch: { on: ['network', 'compute'], scope: 'host', steps: [{ file: '/switch' }] },
+  });
+  const computes = '  cmp1: {address: 10.77.0.21, kind: compute}\n';
+  const carried = (hosts: string) => {
+    const plan = planOf(inventoryOf(hosts), net);
+    return ['/api', '/routers', '/switch'].map((path) =>
+      [...plan.nodes.values()].flatMap((node) => (node.kind === 'step' && node.name === path ? [node.host] : [])),
+    );
+  };
+  expect(carried(controller + computes)).toEqual([['ctl1'], ['ctl1'], ['ctl1', 'cmp1']]);
+  const hosts = '  net[1-2]: {address: 10.77.0.31, kind: network}\n';
+  expect(carried(controller + computes + hosts)).toEqual([['ctl1'], ['net1', 'net2'], ['cmp1', 'net1', 'net2']]);
+  const gone = '  net1: {address: 10.77.0.31, kind: network, state: absent}\n';
+  expect(carried(controller + computes + gone)).toEqual([['ctl1'], ['ctl1'], ['ctl1', 'cmp1']]);
+});
