@@ -430,7 +430,7 @@ function phaseOf(step: DeclaredStep): 'sources' | 'packages' | undefined {
   return step.resource.via === 'shell' ? step.resource.phase : undefined;
 }
 
-/** Controllers and storage hosts are upgraded role by role; a host that only runs machines as a whole. */
+/** Controllers, network and storage hosts are upgraded role by role; a host that only runs machines as a whole. */
 function isStaged(host: Host): boolean {
   return host.kinds.some((kind) => kind !== 'compute');
 }
