@@ -42,7 +42,13 @@ export function expand(file: string, written: Written, entries: readonly Entry[]
 }
 
 function ofKinds<T>(of: (kind: Kind) => T): Readonly<Record<Kind, T>> {
-  return { controller: of('controller'), compute: of('compute'), storage: of('storage'), cell: of('cell') };
+  return {
+    controller: of('controller'),
+    network: of('network'),
+    compute: of('compute'),
+    storage: of('storage'),
+    cell: of('cell'),
+  };
 }
 
 export function kindsOf({ kind }: WrittenHost): readonly Kind[] {
@@ -89,7 +95,7 @@ function bastionOf(file: string, { host_key: hostKey = [], identity, ...rest }: 
 }
 
 function resourcesOf(file: string, written: Partial<Resources>): Resources {
-  const none = { projects: {}, users: {}, quotas: {}, flavors: {}, networks: {}, routers: {}, security_groups: {} };
+  const none = { projects: {}, users: {}, quotas: {}, flavors: {}, aggregates: {}, networks: {}, routers: {}, security_groups: {} };
   const located = <T extends { readonly file?: string }>(section: Readonly<Record<string, T>> = {}): Record<string, T> =>
     mapValues(section, (each) => ({ ...each, ...(each.file !== undefined && { file: pathFrom(file, each.file) }) }));
   return { ...none, ...written, images: located(written.images), keypairs: located(written.keypairs) };

@@ -67,11 +67,13 @@ export interface Placement extends Group {
   readonly params: (host: Host) => Context;
 }
 
-/** The roles of a cloud: all, or the services that the inventory asks for with all that they need. */
+/** The roles of a cloud: all, or the services that the inventory asks for with all that they need, and what comes along with them. */
 export function wantedRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>): readonly Role[] {
   const wanted = new Set(inventory.cloud.services ?? roles.keys());
+  const parts = Map.groupBy(roles.values(), ({ partOf }) => partOf);
   for (const name of wanted) {
     for (const need of roles.get(name)?.needs ?? []) if (suits(inventory, roles.get(need))) wanted.add(need);
+    for (const part of parts.get(name) ?? []) wanted.add(part.name);
   }
   return [...roles.values()].filter((role) => wanted.has(role.name));
 }
@@ -98,15 +100,19 @@ export function near(placements: Placements, name: string, { role, cell }: Place
   return here ?? all[0];
 }
 
-/** The present hosts that carry a role. */
+/** The hosts that carry a role. */
 export function hostsOf(inventory: Inventory, role: Role, roles: ReadonlyMap<string, Role>): readonly Host[] {
   return [...new Set(groupsOf(inventory, role, roles).flatMap(({ hosts }) => hosts))];
 }
 
-/** The present hosts that carry a role, in the inventory's order: those for the cloud, then those for each cell of its own. */
+/**
+ * The hosts that carry a role, in the inventory's order: for the cloud, then for each cell of its own. Present ones, but for a
+ * role of those that leave.
+ */
 export function groupsOf(inventory: Inventory, role: Role, roles: ReadonlyMap<string, Role>): readonly Group[] {
   if (!suits(inventory, role)) return [];
-  const fitting = inventory.hosts.filter((host) => host.state === 'present' && host.kinds.some((kind) => role.on.includes(kind)));
+  const state = role.hosts === 'leaving' ? 'absent' : 'present';
+  const fitting = inventory.hosts.filter((host) => host.state === state && kindsOf(inventory, host).some((kind) => role.on.includes(kind)));
   const groups = role.per === 'cell' ? byCell(inventory, role, fitting) : [{ hosts: fitting }];
   return groups.map((group) => ({ ...group, hosts: chosen(inventory, role, group.hosts, roles) })).filter(({ hosts }) => hosts.length > 0);
 }
@@ -126,6 +132,7 @@ function byCell(inventory: Inventory, role: Role, hosts: readonly Host[]): Group
 function chosen(inventory: Inventory, role: Role, hosts: readonly Host[], roles: ReadonlyMap<string, Role>): readonly Host[] {
   switch (role.hosts) {
     case 'all':
+    case 'leaving':
       return hosts;
     case 'first':
       return hosts.slice(0, 1);
@@ -150,6 +157,22 @@ function quorumOf(hosts: readonly Host[], said: unknown): readonly Host[] {
   const chosen = new Set(turns.slice(0, many));
   return hosts.filter((host) => chosen.has(host));
 }
+
+/** What roles take a host for: controllers are network hosts, too, where there are no others. */
+function kindsOf(inventory: Inventory, host: Host): readonly string[] {
+  return host.kinds.includes('controller') && !hasNetworkHosts(inventory) ? [...host.kinds, 'network'] : host.kinds;
+}
+
+function hasNetworkHosts(inventory: Inventory): boolean {
+  let known = networkHosts.get(inventory);
+  if (known === undefined) {
+    known = inventory.hosts.some(({ kinds, state }) => state === 'present' && kinds.includes('network'));
+    networkHosts.set(inventory, known);
+  }
+  return known;
+}
+
+const networkHosts = new WeakMap<Inventory, boolean>();
 
 /**
  * What names mean in the templates of a role on a host. Names of roles that it does not need are unknown. `cell`: that of a
@@ -197,7 +220,10 @@ function networksOf(inventory: Inventory): Context {
   return known;
 }
 
-/** What the inventory says is to leave, of the kinds that carry a role: hosts, and disks of hosts that stay. */
+/**
+ * What the inventory says is to leave, of the kinds that carry a role: hosts, and disks of hosts that stay. And of all
+ * compute hosts: those that leave, with the others of the same cell.
+ */
 function leavingOf({ hosts }: Inventory, placement: Placement): Context {
   let known = leaving.get(placement);
   if (!known) {
@@ -206,12 +232,23 @@ function leavingOf({ hosts }: Inventory, placement: Placement): Context {
     const disks = present.flatMap(({ name, disks: all }) =>
       all.filter(({ state }) => state === 'absent').map(({ device }) => ({ host: name, device })),
     );
-    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks }));
+    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks, compute: leavingComputes(hosts) }));
   }
   return known;
 }
 
 const leaving = new WeakMap<Placement, Context>();
+
+function leavingComputes(hosts: readonly Host[]): readonly Context[] {
+  const computes = hosts.filter(({ kinds }) => kinds.includes('compute'));
+  const stay = Map.groupBy(
+    computes.filter(({ state }) => state === 'present'),
+    ({ cell }) => cell,
+  );
+  return computes
+    .filter(({ state }) => state === 'absent')
+    .map(({ name, cell }) => ({ name, to: (stay.get(cell) ?? []).map((host) => host.name) }));
+}
 
 const faces = new WeakMap<Placement, Context>();
 

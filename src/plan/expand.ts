@@ -373,7 +373,8 @@ class Build {
     const nth = (id: string): number => seen.set(id, (seen.get(id) ?? 0) + 1).get(id)!;
     const drain = policyOf(
       this.#inventory,
-      host.kinds.find((kind) => role.on.includes(kind))!,
+      // A controller that stands in for a network host is none.
+      host.kinds.find((kind) => role.on.includes(kind)) ?? host.kinds[0]!,
       host.cell,
     ).drain;
     const steps = role.upgrade[section]
@@ -456,7 +457,7 @@ function phaseOf(step: DeclaredStep): 'sources' | 'packages' | undefined {
   return step.resource.via === 'shell' ? step.resource.phase : undefined;
 }
 
-/** Controllers and storage hosts are upgraded role by role; a host that only runs machines as a whole. */
+/** Controllers, network and storage hosts are upgraded role by role; a host that only runs machines as a whole. */
 function isStaged(host: Host): boolean {
   return host.kinds.some((kind) => kind !== 'compute');
 }

@@ -9,7 +9,7 @@ import { expandUpgrade, type Surrounded } from './expand.ts';
 import type { Plan, Step } from './plan.ts';
 import { controlRank, orders } from './skew.ts';
 
-export const phases = ['backup', 'control', 'storage', 'cells', 'finish'] as const;
+export const phases = ['backup', 'control', 'network', 'storage', 'cells', 'finish'] as const;
 export type Phase = (typeof phases)[number];
 
 /** Something that is taken for a while and given back, whatever happens: the steps that do so, on one host. */
@@ -138,6 +138,11 @@ class Way {
         present.filter((host) => host.kinds.includes('controller')),
       ),
       ...this.#staged(
+        'network',
+        'network',
+        present.filter((host) => host.kinds.includes('network')),
+      ),
+      ...this.#staged(
         'storage',
         'storage',
         present.filter((host) => host.kinds.includes('storage')),
@@ -193,7 +198,8 @@ class Way {
   #staged(phase: Phase, kind: Kind, hosts: readonly Host[], cell?: string): Stage[] {
     const policy = policyOf(this.#inventory, kind);
     // A host of several kinds is come to several times, each time for what that kind does.
-    const ofKind = this.#roles.filter(({ role }) => role.on.includes(kind));
+    // Controllers stand in for network hosts where there are none.
+    const ofKind = this.#roles.filter(({ role: { on } }) => on.includes(kind) || (kind === 'controller' && on.includes('network')));
     return [...Map.groupBy(ofKind, ({ role }) => role.name)].flatMap(([name, all]) => {
       const on = (host: Host): Surrounded[] => all.filter((each) => each.hosts.includes(host));
       const here = hosts.filter((host) => on(host).length > 0 && this.#take(host, name));

@@ -1,3 +1,4 @@
+import { aggregate } from './aggregate.ts';
 import { aptSource } from './apt-source.ts';
 import { backup } from './backup.ts';
 import { cephAuth } from './ceph-auth.ts';
@@ -12,6 +13,9 @@ import { cephOsdKey } from './ceph-osd-key.ts';
 import { cephPool } from './ceph-pool.ts';
 import { cephQuorum } from './ceph-quorum.ts';
 import { command } from './command.ts';
+import { computeBack } from './compute-back.ts';
+import { computeDrain } from './compute-drain.ts';
+import { computeGone } from './compute-gone.ts';
 import { computeZone } from './compute-zone.ts';
 import { dbSync } from './db-sync.ts';
 import type { ResourceType } from './define.ts';
@@ -101,6 +105,10 @@ export const resourceTypes: readonly ResourceType[] = [
   computeZone,
   novaService,
   novaDrain,
+  aggregate,
+  computeBack,
+  computeDrain,
+  computeGone,
   ovsDatapath,
   ovsBridge,
   libvirtSecret,

@@ -2,6 +2,7 @@ import Handlebars from 'handlebars';
 import { randomBytes } from 'node:crypto';
 import { cephxKey, uuid5, uuidOf, type CephCipher } from '../base/ceph.ts';
 import { quote } from '../base/command.ts';
+import { sshKey, sshPublicKey } from '../base/ssh-key.ts';
 import { reveal, Secret, type Text } from '../base/secret.ts';
 
 /** What names in a template stand for: plain data, in which texts may be secret. */
@@ -115,6 +116,9 @@ const helpers = {
       const id = uuidOf(secrets[Number(i)]!);
       return name.length > 1 ? uuid5(id, name.slice(0, -1).join('')) : id;
     }),
+  // What a secret stands for in SSH: a private key, and the public one, which is no secret.
+  'ssh-key': (value: unknown) => String(value).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(sshKey))),
+  'ssh-public': (value: unknown) => String(value).replace(mark, (_, i: string) => sshPublicKey(reveal(secrets[Number(i)]!))),
   eq: (a: unknown, b: unknown) => a === b,
   json: (value: unknown) =>
     changed(JSON.stringify(deep(value)), (part) => part).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(inJson))),
