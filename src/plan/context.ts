@@ -286,7 +286,7 @@ function cloudOf(inventory: Inventory): Context {
     const { name, release, region, os, domain, storage, vip } = inventory.cloud;
     const names = (host: Host): string[] => (domain === undefined ? [host.name] : [`${host.name}.${domain}`, host.name]);
     const addresses = inventory.hosts.map((host) => ({ address: host.address, names: names(host) }));
-    cloud = { name, release, region, os, domain, storage, vip, addresses, cells: [...ownCells(inventory)] };
+    cloud = { name, release, region, os, domain, storage, vip, addresses };
     clouds.set(inventory, cloud);
   }
   return cloud;

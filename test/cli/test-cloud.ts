@@ -25,21 +25,26 @@ export class TestCloud {
   readonly inventory = join(this.directory, 'cloud.yaml');
   readonly name: string;
   readonly #network: string;
+  readonly #source: string | undefined;
 
-  /** `network`: the first two bytes of its addresses, e.g. 10.93. It gets Keystone, and what that needs. */
-  constructor(name: string, network: string) {
+  /**
+   * `network`: the first two bytes of its addresses, e.g. 10.93. It gets Keystone, and what that needs, on the hosts of the
+   * lab; or all that `source` says, an inventory.
+   */
+  constructor(name: string, network: string, source?: string) {
     this.name = `${name}${process.pid}`;
     this.#network = network;
+    this.#source = source;
     this.write();
   }
 
-  /** Writes the inventory: that of the lab, elsewhere, with `change` made to its text. */
+  /** Writes the inventory: that of the lab or of `source`, elsewhere, with `change` made to its text. */
   write(change: (text: string) => string = (text) => text): void {
-    const lab = readFileSync('inventories/lab.yaml', 'utf8');
-    const own = lab
-      .replace('name: lab\n', `name: ${this.name}\n  services: [keystone]\n`)
-      .replaceAll('10.77.', `${this.#network}.`)
-      .replaceAll('.cellwise/lab/', '.cellwise/cloud/');
+    const services = this.#source === undefined ? '  services: [keystone]\n' : '';
+    const own = readFileSync(this.#source ?? 'inventories/lab.yaml', 'utf8')
+      .replace(/^ {2}name: .*\n/m, `  name: ${this.name}\n${services}`)
+      .replaceAll(/\b10\.\d+(?=\.\d+\.\d+)/g, this.#network)
+      .replaceAll(/\.cellwise\/[^/]+\//g, '.cellwise/cloud/');
     writeFileSync(this.inventory, change(own));
   }
 
