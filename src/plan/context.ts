@@ -1,8 +1,9 @@
+import { Invalid } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
 import { paramLevels } from '../inventory/inventory.ts';
 import type { Role } from '../roles/role.ts';
-import type { Context } from '../roles/template.ts';
+import { evaluate, TemplateError, type Context } from '../roles/template.ts';
 
 /** Gives the secret of a name, made when it is missing. */
 export type SecretOf = (name: string) => Secret;
@@ -19,12 +20,25 @@ export function resolveParams(inventory: Inventory, role: Role, host: Host, secr
   return Object.fromEntries(
     Object.entries(role.params).map(([name, schema]) => {
       const level = levels.find(({ params }) => params[role.name] !== undefined && Object.hasOwn(params[role.name]!, name));
-      const value = level?.params[role.name]?.[name] ?? schema.default;
+      const value = level?.params[role.name]?.[name] ?? defaultOf(inventory, role, name);
       if (schema.format !== 'secret') return [name, { value, level: level?.level ?? 'default' }];
       const given = (value as { secret?: string } | undefined)?.secret;
       return [name, { value: secretOf(given ?? `${role.name}.${name}`), level: level?.level ?? 'generated' }];
     }),
   );
+}
+
+/** A default may hang on the release, by a template of the names `os` and `cloud`: `{{lookup os.versions cloud.release}}`. */
+function defaultOf(inventory: Inventory, role: Role, name: string): unknown {
+  const value = role.params[name]!.default;
+  if (typeof value !== 'string') return value;
+  try {
+    return evaluate(value, { os: role.os[family(inventory)] ?? {}, cloud: cloudOf(inventory) });
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    const message = `The default of ${role.name}.${name} cannot be rendered: ${error.message}`;
+    throw new Invalid([{ code: 'template', message, place: role.place(['os']), hint: 'A default knows `os` and `cloud` only.' }]);
+  }
 }
 
 /** Where a role runs, and what it is there. */
@@ -37,11 +51,13 @@ export interface Placement {
   readonly params: (host: Host) => Context;
 }
 
-/** The roles of a cloud: all, or the services that the inventory asks for with all that they need. */
+/** The roles of a cloud: all, or the services that the inventory asks for with all that they need, and what comes along with them. */
 export function wantedRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>): readonly Role[] {
   const wanted = new Set(inventory.cloud.services ?? roles.keys());
+  const parts = Map.groupBy(roles.values(), ({ partOf }) => partOf);
   for (const name of wanted) {
     for (const need of roles.get(name)?.needs ?? []) if (suits(inventory, roles.get(need))) wanted.add(need);
+    for (const part of parts.get(name) ?? []) wanted.add(part.name);
   }
   return [...roles.values()].filter((role) => wanted.has(role.name));
 }
@@ -51,12 +67,14 @@ export function suits({ cloud }: Inventory, role: Role | undefined): boolean {
   return role?.storage === undefined || role.storage === cloud.storage;
 }
 
-/** The present hosts that carry a role, in the inventory's order. */
+/** The hosts that carry a role, in the inventory's order: present ones, but for a role of those that leave. */
 export function hostsOf(inventory: Inventory, role: Role, roles: ReadonlyMap<string, Role>): readonly Host[] {
   if (!suits(inventory, role)) return [];
-  const fitting = inventory.hosts.filter((host) => host.state === 'present' && kindsOf(host).some((kind) => role.on.includes(kind)));
+  const state = role.hosts === 'leaving' ? 'absent' : 'present';
+  const fitting = inventory.hosts.filter((host) => host.state === state && kindsOf(inventory, host).some((kind) => role.on.includes(kind)));
   switch (role.hosts) {
     case 'all':
+    case 'leaving':
       return fitting;
     case 'first':
       return fitting.slice(0, 1);
@@ -82,10 +100,25 @@ function quorumOf(hosts: readonly Host[], said: unknown): readonly Host[] {
   return hosts.filter((host) => chosen.has(host));
 }
 
-/** What roles take a host for: a controller that belongs to a cell carries what is that cell's, and nothing of the whole cloud. */
-function kindsOf(host: Host): readonly string[] {
-  return host.cell !== undefined && !host.kinds.includes('compute') ? ['cell'] : host.kinds;
+/**
+ * What roles take a host for: a controller that belongs to a cell carries what is that cell's, and nothing of the whole cloud.
+ * Those of the cloud are its network hosts, too, where it has no others.
+ */
+function kindsOf(inventory: Inventory, host: Host): readonly string[] {
+  if (host.cell !== undefined && !host.kinds.includes('compute')) return ['cell'];
+  return host.kinds.includes('controller') && !hasNetworkHosts(inventory) ? [...host.kinds, 'network'] : host.kinds;
 }
+
+function hasNetworkHosts(inventory: Inventory): boolean {
+  let known = networkHosts.get(inventory);
+  if (known === undefined) {
+    known = inventory.hosts.some(({ kinds, state }) => state === 'present' && kinds.includes('network'));
+    networkHosts.set(inventory, known);
+  }
+  return known;
+}
+
+const networkHosts = new WeakMap<Inventory, boolean>();
 
 /** What names mean in the templates of a role on a host. Names of roles that it does not need are unknown. */
 export function contextOf(inventory: Inventory, placement: Placement, host: Host, placements: ReadonlyMap<string, Placement>): Context {
@@ -128,7 +161,10 @@ function networksOf(inventory: Inventory): Context {
   return known;
 }
 
-/** What the inventory says is to leave, of the kinds that carry a role: hosts, and disks of hosts that stay. */
+/**
+ * What the inventory says is to leave, of the kinds that carry a role: hosts, and disks of hosts that stay. And of all
+ * compute hosts: those that leave, with the others of the same cell.
+ */
 function leavingOf({ hosts }: Inventory, placement: Placement): Context {
   let known = leaving.get(placement);
   if (!known) {
@@ -137,12 +173,23 @@ function leavingOf({ hosts }: Inventory, placement: Placement): Context {
     const disks = present.flatMap(({ name, disks: all }) =>
       all.filter(({ state }) => state === 'absent').map(({ device }) => ({ host: name, device })),
     );
-    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks }));
+    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks, compute: leavingComputes(hosts) }));
   }
   return known;
 }
 
 const leaving = new WeakMap<Placement, Context>();
+
+function leavingComputes(hosts: readonly Host[]): readonly Context[] {
+  const computes = hosts.filter(({ kinds }) => kinds.includes('compute'));
+  const stay = Map.groupBy(
+    computes.filter(({ state }) => state === 'present'),
+    ({ cell }) => cell,
+  );
+  return computes
+    .filter(({ state }) => state === 'absent')
+    .map(({ name, cell }) => ({ name, to: (stay.get(cell) ?? []).map((host) => host.name) }));
+}
 
 const faces = new WeakMap<Placement, Context>();
 

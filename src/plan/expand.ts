@@ -329,7 +329,7 @@ class Build {
       if (ids.length > 0) around.set(section, (around.get(section) ?? new Map<Host, readonly string[]>()).set(host, ids));
     };
     for (const section of Object.keys(sections.steps) as StepSection[]) {
-      for (const host of section === 'drain' || section === 'restore' ? hosts : hosts.slice(0, 1)) {
+      for (const host of ['drain', 'restore', 'settle'].includes(section) ? hosts : hosts.slice(0, 1)) {
         put(section, host, this.#chain(placement, host, section));
       }
     }
@@ -430,7 +430,7 @@ function phaseOf(step: DeclaredStep): 'sources' | 'packages' | undefined {
   return step.resource.via === 'shell' ? step.resource.phase : undefined;
 }
 
-/** Controllers and storage hosts are upgraded role by role; a host that only runs machines as a whole. */
+/** Controllers, network and storage hosts are upgraded role by role; a host that only runs machines as a whole. */
 function isStaged(host: Host): boolean {
   return host.kinds.some((kind) => kind !== 'compute');
 }

@@ -7,9 +7,9 @@ import type { Role } from '../roles/role.ts';
 import type { SecretOf } from './context.ts';
 import { expandUpgrade, type Surrounded } from './expand.ts';
 import type { Plan, Step } from './plan.ts';
-import { controlRank } from './skew.ts';
+import { controlRank, orders } from './skew.ts';
 
-export const phases = ['backup', 'control', 'storage', 'cells', 'finish'] as const;
+export const phases = ['backup', 'control', 'network', 'storage', 'cells', 'finish'] as const;
 export type Phase = (typeof phases)[number];
 
 /** Something that is taken for a while and given back, whatever happens: the steps that do so, on one host. */
@@ -85,13 +85,14 @@ export function worksOf({ waves: all }: Stage): readonly HostWork[] {
   return all.flatMap(({ works }) => works);
 }
 
-/** Roles in the order of the control plane, none before one that it needs or comes after. */
+/** Roles in the order of the control plane, none that it leaves open before one that it needs or comes after. */
 function ranked(roles: readonly Surrounded[]): Surrounded[] {
   const left = new Map(roles.map((each) => [each.role.name, each]));
   const order: Surrounded[] = [];
   while (left.size > 0) {
     // These have no circles: there is always one that waits for none of the others.
-    const free = [...left.values()].filter(({ role }) => ![...role.needs, ...role.after].some((name) => left.has(name)));
+    const waits = ({ role }: Surrounded) => [...role.needs, ...role.after].some((name) => left.has(name) && !orders(role.name, name));
+    const free = [...left.values()].filter((each) => !waits(each));
     const next = free.reduce((best, each) => (controlRank(each.role.name) < controlRank(best.role.name) ? each : best));
     order.push(next);
     left.delete(next.role.name);
@@ -137,6 +138,11 @@ class Way {
         present.filter((host) => host.kinds.includes('controller') && carries(host, undefined)),
       ),
       ...this.#staged(
+        'network',
+        'network',
+        present.filter((host) => host.kinds.includes('network')),
+      ),
+      ...this.#staged(
         'storage',
         'storage',
         present.filter((host) => host.kinds.includes('storage')),
@@ -148,6 +154,7 @@ class Way {
           present.filter((host) => host.kinds.includes('compute') && host.cell === cell),
         ),
       ]),
+      ...this.#settleStages(),
       ...this.#onceStages('finish', 'contract'),
     ];
     return this.#withEnds(stages);
@@ -158,12 +165,24 @@ class Way {
     return this.#roles.flatMap((each) => [...(each.around.get(section)?.values() ?? [])].flat());
   }
 
+  /** What lets go of the old release, host by host. */
+  #settleStages(): Stage[] {
+    return this.#roles.flatMap((each) => {
+      const settled = [...(each.around.get('settle') ?? [])];
+      if (settled.length === 0) return [];
+      const waves = settled.map(([host, steps]) => ({ canary: false, works: [{ ...idle, host: host.name, steps }] }));
+      return [
+        { id: `settle/${each.role.name}`, phase: 'finish' as const, policy: policyOf(this.#inventory, 'controller'), ...none, waves },
+      ];
+    });
+  }
+
   /** What roles do once, for the cloud: a stage each, on the role's first host. */
   #onceStages(phase: Phase, section: 'backup' | 'contract'): Stage[] {
     return this.#roles.flatMap((each) => {
       const [[host, ids] = []] = each.around.get(section) ?? [];
       if (!host || !ids) return [];
-      const work: HostWork = { host: host.name, gate: [], drain: [], steps: ids, health: [], restore: [], leases: [] };
+      const work: HostWork = { ...idle, host: host.name, steps: ids };
       const policy = policyOf(this.#inventory, 'controller');
       return [
         { id: `${phase}/${each.role.name}`, phase, policy, leases: [], before: [], waves: [{ canary: false, works: [work] }], after: [] },
@@ -175,7 +194,8 @@ class Way {
   #staged(phase: Phase, kind: Kind, hosts: readonly Host[], cell?: string): Stage[] {
     const policy = policyOf(this.#inventory, kind);
     // A host of several kinds is come to several times, each time for what that kind does.
-    const ofKind = this.#roles.filter(({ role }) => role.on.includes(kind));
+    // Controllers stand in for network hosts where there are none.
+    const ofKind = this.#roles.filter(({ role: { on } }) => on.includes(kind) || (kind === 'controller' && on.includes('network')));
     return ofKind.flatMap((each) => {
       const here = hosts.filter((host) => each.hosts.includes(host) && this.#take(host, each.role.name));
       if (here.length === 0) return [];
@@ -280,6 +300,7 @@ export function resourceKey({ resource, params, host }: Step): string {
 }
 
 const none = { leases: [], before: [], after: [] };
+const idle = { gate: [], drain: [], health: [], restore: [], leases: [] };
 
 /** The cell whose services a controller carries; a host that also runs machines is in a cell and carries none. */
 function carries(host: Host, cell: string | undefined): boolean {

@@ -15,7 +15,8 @@ export const dbSync = defineResource({
   summary: 'The database schema of a service, brought to the version of its installed programs. It cannot be taken back.',
   nameParam: 'service',
   scope: 'cluster',
-  irreversible: () => true,
+  identity: (p) => (p.expand ? `${p.service} expanded` : p.service),
+  irreversible: (p) => !p.expand,
   params: {
     type: 'object',
     required: ['service', 'command', 'package'],
@@ -39,6 +40,11 @@ export const dbSync = defineResource({
         description: 'Its databases in MariaDB, on this host; one of the service’s name when left out.',
       },
       user: { type: 'string', description: 'Who runs the command; the user of the service’s name when left out.' },
+      expand: {
+        type: 'boolean',
+        default: false,
+        description: 'The command only adds what new programs need, and old ones go on. What is left is another step.',
+      },
       timeout: { type: 'integer', minimum: 1, default: 1800, description: 'Seconds.' },
     },
   },
@@ -46,7 +52,8 @@ export const dbSync = defineResource({
   probe: (p) => sh`
 ${versions(p)}
 versions || exit
-[ "$now" = "$(cat ${`${records}/${p.service}`} 2>/dev/null)" ] && echo same || echo other`,
+for record in ${recordsOf(p)}; do [ "$now" != "$(cat "$record" 2>/dev/null)" ] || { echo same; exit; }; done
+echo other`,
   parse: (output): Found => {
     const said = output.out.toString().trim();
     if (output.code === 0) return { synced: said === 'same' };
@@ -60,10 +67,16 @@ ${versions(p)}
 versions || exit
 umask 077
 mkdir -p -- ${records} || exit
-printf %s "$now" >${`${records}/${p.service}.new`} && sync -d -- ${`${records}/${p.service}.new`} && mv -fT -- ${`${records}/${p.service}.new`} ${`${records}/${p.service}`}`,
+record=${recordsOf(p).at(-1)!}
+printf %s "$now" >"$record.new" && sync -d -- "$record.new" && mv -fT -- "$record.new" "$record"`,
       p.timeout,
     ),
 });
+
+/** Where it is written down; what is migrated as a whole is expanded as well. */
+function recordsOf({ service, expand }: { readonly service: string; readonly expand: boolean }): string[] {
+  return [`${records}/${service}`, ...(expand ? [`${records}/${service}.expanded`] : [])];
+}
 
 interface Versions {
   readonly service: string;

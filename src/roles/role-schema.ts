@@ -40,6 +40,7 @@ export const sections = {
     expand: 'Once, between the packages of the first host and its other steps: additive changes of databases.',
     restore: 'On each host when it is healthy again.',
     after: 'Once, behind the last host.',
+    settle: 'On each host when all hosts of the cloud are upgraded, before any `contract`: what lets go of the old release.',
     contract: 'Once, when all hosts of the cloud are upgraded: what old programs would not survive.',
   },
   checks: {
@@ -139,8 +140,9 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         type: 'array',
         minItems: 1,
         uniqueItems: true,
-        items: { enum: ['controller', 'compute', 'storage', 'cell'] },
-        description: 'The kinds of host that carry it; cell: controllers that belong to a cell.',
+        items: { enum: ['controller', 'network', 'compute', 'storage', 'cell'] },
+        description:
+          'The kinds of host that carry it; network: controllers where no host is of this kind; cell: controllers that belong to a cell.',
       },
       scope: {
         enum: ['host', 'cloud'],
@@ -148,13 +150,17 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
       },
       hosts: {
         description:
-          'all (the default): every host of its kinds. first: the first of them in the inventory. quorum: an odd number of them. {with: ROLE}: those that carry that role.',
+          'all (the default): every host of its kinds. first: the first of them in the inventory. quorum: an odd number of them. leaving: those that the inventory says are absent. {with: ROLE}: those that carry that role.',
         anyOf: [
-          { enum: ['all', 'first', 'quorum'] },
+          { enum: ['all', 'first', 'quorum', 'leaving'] },
           { type: 'object', required: ['with'], additionalProperties: false, properties: { with: { type: 'string' } } },
         ],
       },
       storage: { enum: ['ceph', 'file'], description: 'Only in clouds with this storage back end.' },
+      part_of: {
+        type: 'string',
+        description: 'A role that it comes along with, whether or not the inventory names it among the services.',
+      },
       needs: {
         type: 'array',
         uniqueItems: true,

@@ -1,7 +1,8 @@
 import Handlebars from 'handlebars';
 import { randomBytes } from 'node:crypto';
-import { cephxKey, uuid5, uuidOf } from '../base/ceph.ts';
+import { cephxKey, uuid5, uuidOf, type CephCipher } from '../base/ceph.ts';
 import { quote } from '../base/command.ts';
+import { sshKey, sshPublicKey } from '../base/ssh-key.ts';
 import { reveal, Secret, type Text } from '../base/secret.ts';
 
 /** What names in a template stand for: plain data, in which texts may be secret. */
@@ -92,6 +93,11 @@ function list(value: unknown): readonly unknown[] {
 
 const each = Handlebars.helpers['each'] as (this: unknown, value: unknown, options: unknown) => unknown;
 
+function cephxOf(value: unknown, entity: readonly unknown[], cipher: CephCipher): string {
+  const key = (secret: string): string => reveal(cephxKey(secret, entity.join(''), cipher));
+  return String(value).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(key)));
+}
+
 const helpers = {
   // A text as part of a URL, e.g. a password in a database URL.
   url: (value: unknown) => changed(value, encodeURIComponent),
@@ -101,16 +107,18 @@ const helpers = {
   // The same member of each item: {{join (pluck keystone.hosts "address") ","}}.
   pluck: (items: unknown, name: unknown) => list(items).map((item) => seen(member(item, String(name)))),
   // What a secret stands for in Ceph: the key of an entity.
-  cephx: (value: unknown, ...entity: unknown[]) => {
-    const key = (secret: string): string => reveal(cephxKey(secret, entity.slice(0, -1).join('')));
-    return String(value).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(key)));
-  },
+  cephx: (value: unknown, ...entity: unknown[]) => cephxOf(value, entity.slice(0, -1), 'aes'),
+  // The same of the cipher that Ceph knows from 20.2 on.
+  cephx256k: (value: unknown, ...entity: unknown[]) => cephxOf(value, entity.slice(0, -1), 'aes256k'),
   // An id that is made once, of a secret, and no secret itself; with a name, one of many.
   uuid: (value: unknown, ...name: unknown[]) =>
     String(value).replace(mark, (_, i: string) => {
       const id = uuidOf(secrets[Number(i)]!);
       return name.length > 1 ? uuid5(id, name.slice(0, -1).join('')) : id;
     }),
+  // What a secret stands for in SSH: a private key, and the public one, which is no secret.
+  'ssh-key': (value: unknown) => String(value).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(sshKey))),
+  'ssh-public': (value: unknown) => String(value).replace(mark, (_, i: string) => sshPublicKey(reveal(secrets[Number(i)]!))),
   eq: (a: unknown, b: unknown) => a === b,
   json: (value: unknown) =>
     changed(JSON.stringify(deep(value)), (part) => part).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(inJson))),
@@ -188,19 +196,24 @@ export function compile(source: string): Template {
 }
 
 /**
- * The value of a text in role.yaml. A text that is one name alone (`{{os.packages}}`) gives that value itself, be it a
- * list, a number or a secret; any other text is rendered. Throws TemplateError.
+ * The value of a text in role.yaml. A text that is one name alone (`{{os.packages}}`), or one name looked up in another
+ * (`{{lookup os.versions cloud.release}}`), gives that value itself, be it a list, a number or a secret, and undefined for
+ * null; any other text is rendered. Throws TemplateError.
  */
 export function evaluate(source: string, context: Context): unknown {
   if (!source.includes('{{')) return source;
-  const alone = /^\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*\}\}$/.exec(source);
-  if (!alone) return compiled(source)(context);
+  const [, alone, table, entry] = lone.exec(source) ?? [];
+  if (alone === undefined && table === undefined) return compiled(source)(context);
+  const valueOf = (name: string): unknown => name.split('.').reduce<unknown>(member, context);
   try {
-    return alone[1]!.split('.').reduce<unknown>(member, context);
+    return alone === undefined ? (member(valueOf(table!), String(valueOf(entry!))) ?? undefined) : valueOf(alone);
   } catch (error) {
     throw error instanceof UnknownName ? new TemplateError(error.message, 1, 3) : error;
   }
 }
+
+const name = String.raw`([A-Za-z_][\w-]*(?:\.[\w-]+)*)`;
+const lone = new RegExp(String.raw`^\{\{\s*(?:${name}|lookup\s+${name}\s+${name})\s*\}\}$`);
 
 const cache = new Map<string, Template>();
 

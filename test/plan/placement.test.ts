@@ -82,3 +82,54 @@ it('a service may watch what a role that it needs keeps', () => {
   );
   expect(step(plan, 'ctl1/daemon/service d').watches).toEqual([{ step: 'ctl1/conf/file /etc/conf', name: '/etc/conf' }]);
 });
+
+it('compute hosts that leave carry the roles of leaving alone, and it is known where their machines can go', () => {
+  const leave = rolesOf({
+    drain: { steps: [{ file: '/drain', content: '{{json (pluck leaving.compute "name")}}' }, { 'compute-drain': '{{leaving.compute}}' }] },
+    works: { on: ['compute'], steps: [{ file: '/works' }] },
+    stops: { on: ['compute'], hosts: 'leaving', steps: [{ file: '/stops' }] },
+  });
+  const hosts = `${controller}  cmp[1-2]: {address: 10.77.0.21, kind: compute, cell: a}
+  cmp3: {address: 10.77.0.23, kind: compute, cell: b}
+  cmp4: {address: 10.77.0.24, kind: compute, cell: a, state: absent}\n`;
+  const plan = planOf(inventoryOf(hosts, 'cells: {a: {}, b: {}}\n'), leave);
+  const on = (path: string) => [...plan.nodes.values()].flatMap((node) => (node.kind === 'step' && node.name === path ? [node.host] : []));
+  expect([on('/drain'), on('/works'), on('/stops')]).toEqual([['ctl1'], ['cmp1', 'cmp2', 'cmp3'], ['cmp4']]);
+  expect(step(plan, 'ctl1/drain/compute-drain').params).toEqual({ hosts: [{ name: 'cmp4', to: ['cmp1', 'cmp2'] }] });
+});
+
+it('a role that is part of another comes along with it, and what it needs', () => {
+  const parts = rolesOf({
+    whole: { steps: [{ file: '/whole' }] },
+    part: { part_of: 'whole', needs: ['base'], steps: [{ file: '/part' }] },
+    base: { steps: [{ file: '/base' }] },
+    other: { part_of: 'absent', steps: [{ file: '/other' }] },
+    absent: { steps: [{ file: '/absent' }] },
+  });
+  const plan = planOf(inventoryOf(controller, '', ', services: [whole]'), parts);
+  expect([...new Set([...plan.nodes.values()].flatMap((node) => (node.kind === 'ready' ? [node.role] : [])))].toSorted()).toEqual([
+    'base',
+    'part',
+    'whole',
+  ]);
+});
+
+it('controllers carry the roles of network hosts, until there are such hosts', () => {
+  const net = rolesOf({
+    api: { on: ['controller'], steps: [{ file: '/api' }] },
+    routers: { on: ['network'], needs: ['switch'], steps: [{ file: '/routers' }] },
+    switch: { on: ['network', 'compute'], scope: 'host', steps: [{ file: '/switch' }] },
+  });
+  const computes = '  cmp1: {address: 10.77.0.21, kind: compute}\n';
+  const carried = (hosts: string) => {
+    const plan = planOf(inventoryOf(hosts), net);
+    return ['/api', '/routers', '/switch'].map((path) =>
+      [...plan.nodes.values()].flatMap((node) => (node.kind === 'step' && node.name === path ? [node.host] : [])),
+    );
+  };
+  expect(carried(controller + computes)).toEqual([['ctl1'], ['ctl1'], ['ctl1', 'cmp1']]);
+  const hosts = '  net[1-2]: {address: 10.77.0.31, kind: network}\n';
+  expect(carried(controller + computes + hosts)).toEqual([['ctl1'], ['net1', 'net2'], ['cmp1', 'net1', 'net2']]);
+  const gone = '  net1: {address: 10.77.0.31, kind: network, state: absent}\n';
+  expect(carried(controller + computes + gone)).toEqual([['ctl1'], ['ctl1'], ['ctl1', 'cmp1']]);
+});

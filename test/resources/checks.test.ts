@@ -23,6 +23,33 @@ const catalog = {
 };
 const identity = { service: 'identity', method: 'GET', path: '/v3/auth/catalog' };
 
+const hypervisors = {
+  service: 'compute',
+  method: 'GET',
+  path: '/v2.1/os-hypervisors/detail?hypervisor_hostname_pattern=cmp1',
+  microversion: '2.88',
+};
+const answered = (uptime: string | null) => ({
+  hypervisors: [
+    { service: { host: 'cmp10' }, uptime: 'up' },
+    { service: { host: 'cmp1' }, uptime },
+  ],
+});
+
+test.each<[number, unknown, string | undefined]>([
+  [200, answered('10:00 up 1 day'), undefined],
+  [200, answered(null), 'Nova asks it, and it does not answer'],
+  [200, { hypervisors: [] }, 'Nova asks it, and it does not answer'],
+  [500, '', 'Nova answered 500 when it was to ask the service'],
+])('a compute service that must answer: %s %j', (status, body, said) => {
+  const check = checks.get('compute-service');
+  if (check?.via !== 'api') throw new TypeError('it does not ask an API');
+  const conversation = check.ask({ service: 'nova-compute', host: 'cmp1', answers: true });
+  expect(conversation.next().value as ApiRequest).toEqual(compute);
+  expect(conversation.next({ status: 200, body: { services } }).value).toEqual(hypervisors);
+  expect(conversation.next({ status, body })).toEqual({ done: true, value: said });
+});
+
 test.each<[string, object, object, number, unknown, string | undefined]>([
   ['compute-service', { service: 'nova-compute', host: 'cmp1' }, compute, 200, { services }, undefined],
   ['compute-service', { service: 'nova-compute', host: 'cmp2' }, compute, 200, { services }, 'Nova has not heard from it for a while'],
