@@ -212,6 +212,11 @@ export const problemCodes = {
     title: 'An upgrade was begun and is not ended',
     explain: 'There is one upgrade at a time. It is gone on with by `upgrade resume`, or left where it is by `upgrade abort`.',
   },
+  'upgrade-needed': {
+    title: 'The hosts run another release than the inventory asks for',
+    explain:
+      'An apply makes a cloud: it would bring all hosts to that release at once, with all services down meanwhile. `cellwise upgrade` goes there host by host. Set `cloud.release` back to what runs to apply something else.',
+  },
   'no-upgrade': {
     title: 'There is no upgrade under way',
     explain: '`cellwise upgrade status` tells what became of the last one; `cellwise upgrade run` begins one.',

@@ -4,6 +4,10 @@ import { openJournal, type Journal } from '../engine/journal.ts';
 import { isOpen, openLedger, stateOf } from '../engine/ledger.ts';
 import { readPlan, refuseOther, refuseStale } from '../engine/plan-file.ts';
 import * as engine from '../engine/run.ts';
+import { majorMoves } from '../plan/skew.ts';
+import { replacedIn } from '../plan/versions.ts';
+import type { Plan } from '../plan/plan.ts';
+import type { Found } from '../resources/define.ts';
 import { ask } from './ask.ts';
 import { partOf, placesOf } from './cloud.ts';
 import { tellDropped } from './dropped.ts';
@@ -34,6 +38,20 @@ function refuseMidway(inventory: string): void {
   ]);
 }
 
+/** Programs of another release would come to all hosts at once, in the order in which a cloud is made. */
+function refuseUpgrade(plan: Plan, found: ReadonlyMap<string, Found>): void {
+  const [first, ...others] = majorMoves(replacedIn(plan, found));
+  if (!first) return;
+  const more = others.length > 0 ? `, and ${others.length} more` : '';
+  throw new Invalid([
+    {
+      code: 'upgrade-needed',
+      message: `${first.host} has ${first.component} ${first.from}, and the inventory's release asks for ${first.to!}${more}`,
+      hint: '`cellwise upgrade plan` shows the way there. To bring a single host to what the others have, say --only.',
+    },
+  ]);
+}
+
 async function applyIn(whole: Session, planFile: string | undefined, options: Options): Promise<number> {
   const saved = planFile === undefined ? undefined : readPlan(planFile, whole.plan);
   if (saved && planFile !== undefined) refuseOther(planFile, saved, whole.plan, undefined);
@@ -45,6 +63,7 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
       ...session,
       journal,
       confirm: async (told) => {
+        if (options.only === undefined) refuseUpgrade(session.plan, told.found);
         if (saved && planFile !== undefined) refuseStale(planFile, saved, session.plan, told);
         const yes = options.yes === true || told.pending === 0 || (await ask(session, 'Apply these changes?'));
         const only = saved ? saved.only : options.only;

@@ -96,6 +96,11 @@ export function releaseBefore(release: string): string {
   return releases[Math.max(0, index - (slurp(index) ? 2 : 1))] ?? release;
 }
 
+/** Those that go to another major version: what an upgrade is for. */
+export function majorMoves(moves: readonly Move[]): readonly Move[] {
+  return moves.filter(({ from, to }) => to !== undefined && numbersOf(from)?.[0] !== numbersOf(to)?.[0]);
+}
+
 /** All rows that forbid bringing what hosts report to `release`, oldest rows first; empty: the way is open. */
 export function skewRefusals(moves: readonly Move[], release: string, clustered: boolean): Refusal[] {
   const target = releases.indexOf(release);

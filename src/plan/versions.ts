@@ -1,4 +1,5 @@
 import { sh, type Command } from '../base/command.ts';
+import { isUnknown, type AnyParams, type Found } from '../resources/define.ts';
 import type { Plan } from './plan.ts';
 import { versionPackages, type Move } from './skew.ts';
 
@@ -22,15 +23,34 @@ export function movesOf(plan: Plan, reports: ReadonlyMap<string, string>): Move[
   );
 }
 
+/** What a look at the hosts' packages found, set against what the plan asks for: programs that would be replaced by others. */
+export function replacedIn(plan: Plan, found: ReadonlyMap<string, Found>): Move[] {
+  const kinds = new Map(plan.hosts.map((host) => [host.name, host.kinds]));
+  return [...plan.nodes.values()].flatMap((node) => {
+    const is = node.kind === 'step' && node.stepType === 'package' ? found.get(node.step) : undefined;
+    if (node.kind !== 'step' || !is || isUnknown(is)) return [];
+    return versioned(node.params).flatMap(([name, to]): Move[] => {
+      const [component, from] = [versionPackages.get(name), is[name]];
+      if (component === undefined || typeof from !== 'string' || from === to) return [];
+      return [{ component, host: node.host, from, to, compute: kinds.get(node.host)?.includes('compute') === true }];
+    });
+  });
+}
+
 /** By `HOST PACKAGE`: the version that roles ask for. */
 function wantedVersions({ nodes }: Plan): ReadonlyMap<string, string> {
   const wanted = new Map<string, string>();
   for (const node of nodes.values()) {
     if (node.kind !== 'step' || node.stepType !== 'package') continue;
-    for (const word of [node.params['names']].flat() as string[]) {
-      const [name = '', version] = word.split('=');
-      if (version !== undefined) wanted.set(`${node.host} ${name}`, version);
-    }
+    for (const [name, version] of versioned(node.params)) wanted.set(`${node.host} ${name}`, version);
   }
   return wanted;
+}
+
+/** Packages that a step asks a version for, each with that. */
+function versioned(params: AnyParams): [name: string, version: string][] {
+  return ([params['names']].flat() as string[]).flatMap((word) => {
+    const [name = '', version] = word.split('=');
+    return version === undefined ? [] : [[name, version]];
+  });
 }
