@@ -35,12 +35,16 @@ export function expand(file: string, written: Written, entries: readonly Entry[]
     cells,
     hosts,
     params: written.params ?? {},
-    kindParams: { controller: paramsOf('controller'), compute: paramsOf('compute'), storage: paramsOf('storage') },
+    kindParams: ofKinds(paramsOf),
     roles: (written.roles ?? []).map((directory) => resolve(dirname(file), directory)),
     resources: resourcesOf(file, written.resources ?? {}),
     upgrade: written.upgrade ?? {},
-    kindUpgrades: { controller: upgradeOf('controller'), compute: upgradeOf('compute'), storage: upgradeOf('storage') },
+    kindUpgrades: ofKinds(upgradeOf),
   };
+}
+
+function ofKinds<T>(of: (kind: Kind) => T): Readonly<Record<Kind, T>> {
+  return { controller: of('controller'), network: of('network'), compute: of('compute'), storage: of('storage') };
 }
 
 export function kindsOf({ kind }: WrittenHost): readonly Kind[] {
@@ -87,7 +91,7 @@ function bastionOf(file: string, { host_key: hostKey = [], identity, ...rest }: 
 }
 
 function resourcesOf(file: string, written: Partial<Resources>): Resources {
-  const none = { projects: {}, users: {}, quotas: {}, flavors: {}, networks: {}, routers: {}, security_groups: {} };
+  const none = { projects: {}, users: {}, quotas: {}, flavors: {}, aggregates: {}, networks: {}, routers: {}, security_groups: {} };
   const located = <T extends { readonly file?: string }>(section: Readonly<Record<string, T>> = {}): Record<string, T> =>
     mapValues(section, (each) => ({ ...each, ...(each.file !== undefined && { file: pathFrom(file, each.file) }) }));
   return { ...none, ...written, images: located(written.images), keypairs: located(written.keypairs) };

@@ -2,7 +2,7 @@ import type { Json } from '../base/state.ts';
 import type { Quantity, WavePolicy } from '../base/waves.ts';
 import type { Document, Path } from '../document/document.ts';
 
-export type Kind = 'controller' | 'compute' | 'storage';
+export type Kind = 'controller' | 'network' | 'compute' | 'storage';
 
 /** A secret by its name; whoever resolves secrets knows its value. */
 export interface SecretRef {
@@ -120,6 +120,7 @@ export interface Resources {
   readonly quotas: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly images: Named<Image>;
   readonly flavors: Named<Flavor>;
+  readonly aggregates: Named<Aggregate>;
   readonly networks: Named<TenantNetwork>;
   readonly routers: Named<Router>;
   readonly security_groups: Named<SecurityGroup>;
@@ -151,6 +152,14 @@ export interface Image extends Owned {
 export interface Flavor extends Partial<State> {
   readonly projects?: readonly string[];
   readonly extra_specs?: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface Aggregate extends Partial<State> {
+  /** Names of compute hosts; ranges stand for many. */
+  readonly hosts: readonly string[];
+  readonly metadata?: Readonly<Record<string, string | number | boolean>>;
+  readonly projects?: readonly string[];
+  readonly flavors?: readonly string[];
 }
 
 /** Members that are not named here are params of the step type network. */

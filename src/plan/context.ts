@@ -51,19 +51,30 @@ export interface Placement {
   readonly params: (host: Host) => Context;
 }
 
-/** The roles of a cloud: all, or the services that the inventory asks for with all that they need. */
+/** The roles of a cloud: all, or the services that the inventory asks for with all that they need, and what comes along with them. */
 export function wantedRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>): readonly Role[] {
   const wanted = new Set(inventory.cloud.services ?? roles.keys());
-  for (const name of wanted) for (const need of roles.get(name)?.needs ?? []) wanted.add(need);
+  const parts = Map.groupBy(roles.values(), ({ partOf }) => partOf);
+  for (const name of wanted) {
+    for (const need of roles.get(name)?.needs ?? []) if (suits(inventory, roles.get(need))) wanted.add(need);
+    for (const part of parts.get(name) ?? []) wanted.add(part.name);
+  }
   return [...roles.values()].filter((role) => wanted.has(role.name));
 }
 
-/** The present hosts that carry a role, in the inventory's order. */
+/** Whether a role is for clouds with this storage back end. Those that need one that is not, do without it. */
+export function suits({ cloud }: Inventory, role: Role | undefined): boolean {
+  return role?.storage === undefined || role.storage === cloud.storage;
+}
+
+/** The hosts that carry a role, in the inventory's order: present ones, but for a role of those that leave. */
 export function hostsOf(inventory: Inventory, role: Role, roles: ReadonlyMap<string, Role>): readonly Host[] {
-  if (role.storage !== undefined && role.storage !== inventory.cloud.storage) return [];
-  const fitting = inventory.hosts.filter((host) => host.state === 'present' && kindsOf(host).some((kind) => role.on.includes(kind)));
+  if (!suits(inventory, role)) return [];
+  const state = role.hosts === 'leaving' ? 'absent' : 'present';
+  const fitting = inventory.hosts.filter((host) => host.state === state && kindsOf(inventory, host).some((kind) => role.on.includes(kind)));
   switch (role.hosts) {
     case 'all':
+    case 'leaving':
       return fitting;
     case 'first':
       return fitting.slice(0, 1);
@@ -89,16 +100,36 @@ function quorumOf(hosts: readonly Host[], said: unknown): readonly Host[] {
   return hosts.filter((host) => chosen.has(host));
 }
 
-/** What roles take a host for: a controller that belongs to a cell carries what is that cell's, and nothing of the whole cloud. */
-function kindsOf(host: Host): readonly string[] {
-  return host.cell !== undefined && !host.kinds.includes('compute') ? ['cell'] : host.kinds;
+/**
+ * What roles take a host for: a controller that belongs to a cell carries what is that cell's, and nothing of the whole cloud.
+ * Those of the cloud are its network hosts, too, where it has no others.
+ */
+function kindsOf(inventory: Inventory, host: Host): readonly string[] {
+  if (host.cell !== undefined && !host.kinds.includes('compute')) return ['cell'];
+  return host.kinds.includes('controller') && !hasNetworkHosts(inventory) ? [...host.kinds, 'network'] : host.kinds;
 }
+
+function hasNetworkHosts(inventory: Inventory): boolean {
+  let known = networkHosts.get(inventory);
+  if (known === undefined) {
+    known = inventory.hosts.some(({ kinds, state }) => state === 'present' && kinds.includes('network'));
+    networkHosts.set(inventory, known);
+  }
+  return known;
+}
+
+const networkHosts = new WeakMap<Inventory, boolean>();
 
 /** What names mean in the templates of a role on a host. Names of roles that it does not need are unknown. */
 export function contextOf(inventory: Inventory, placement: Placement, host: Host, placements: ReadonlyMap<string, Placement>): Context {
   const { role } = placement;
   return {
-    ...Object.fromEntries([...role.needs, ...role.reads].map((name) => [name, face(inventory, placements.get(name)!, host)])),
+    ...Object.fromEntries(
+      [...role.needs, ...role.reads].flatMap((name) => {
+        const other = placements.get(name);
+        return other ? [[name, face(inventory, other, host)]] : [];
+      }),
+    ),
     ...placement.params(host),
     os: role.os[family(inventory)] ?? {},
     host: {
@@ -130,7 +161,10 @@ function networksOf(inventory: Inventory): Context {
   return known;
 }
 
-/** What the inventory says is to leave, of the kinds that carry a role: hosts, and disks of hosts that stay. */
+/**
+ * What the inventory says is to leave, of the kinds that carry a role: hosts, and disks of hosts that stay. And of all
+ * compute hosts: those that leave, with the others of the same cell.
+ */
 function leavingOf({ hosts }: Inventory, placement: Placement): Context {
   let known = leaving.get(placement);
   if (!known) {
@@ -139,12 +173,23 @@ function leavingOf({ hosts }: Inventory, placement: Placement): Context {
     const disks = present.flatMap(({ name, disks: all }) =>
       all.filter(({ state }) => state === 'absent').map(({ device }) => ({ host: name, device })),
     );
-    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks }));
+    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks, compute: leavingComputes(hosts) }));
   }
   return known;
 }
 
 const leaving = new WeakMap<Placement, Context>();
+
+function leavingComputes(hosts: readonly Host[]): readonly Context[] {
+  const computes = hosts.filter(({ kinds }) => kinds.includes('compute'));
+  const stay = Map.groupBy(
+    computes.filter(({ state }) => state === 'present'),
+    ({ cell }) => cell,
+  );
+  return computes
+    .filter(({ state }) => state === 'absent')
+    .map(({ name, cell }) => ({ name, to: (stay.get(cell) ?? []).map((host) => host.name) }));
+}
 
 const faces = new WeakMap<Placement, Context>();
 

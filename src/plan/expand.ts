@@ -7,7 +7,7 @@ import { policyOf } from '../inventory/upgrade.ts';
 import { sections, type CheckSection, type StepSection } from '../roles/role-schema.ts';
 import type { Role, RoleStep } from '../roles/role.ts';
 import { evaluate, type Context } from '../roles/template.ts';
-import { contextOf, family, hostsOf, resolveParams, wantedRoles, type Placement, type SecretOf } from './context.ts';
+import { contextOf, family, hostsOf, resolveParams, suits, wantedRoles, type Placement, type SecretOf } from './context.ts';
 import { twice } from './check.ts';
 import type { Api, Plan, PlanNode } from './plan.ts';
 import { withResources } from './resources.ts';
@@ -50,7 +50,7 @@ export function expandUpgrade(
 function build(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf, occasion: Occasion, modelsOnly = false) {
   const placements = placeRoles(inventory, roles, secretOf);
   const order = inOrder(placements);
-  const problems = order.flatMap((placement) => placementProblems(inventory, placement, placements));
+  const problems = order.flatMap((placement) => placementProblems(inventory, placement, placements, roles));
   if (problems.length > 0) throw new Invalid(problems);
   const key = secretOf('cloud.fingerprint_key').reveal();
   const models = modelsOf(inventory, order);
@@ -125,11 +125,16 @@ function inOrder(placements: ReadonlyMap<string, Placement>): readonly Placement
   }
 }
 
-function placementProblems(inventory: Inventory, { role }: Placement, placements: ReadonlyMap<string, Placement>): Problem[] {
+function placementProblems(
+  inventory: Inventory,
+  { role }: Placement,
+  placements: ReadonlyMap<string, Placement>,
+  roles: ReadonlyMap<string, Role>,
+): Problem[] {
   const problems: Problem[] = [];
   for (const list of ['needs', 'reads'] as const) {
     role[list].forEach((name, i) => {
-      if (placements.has(name)) return;
+      if (placements.has(name) || !suits(inventory, roles.get(name))) return;
       const message = `The role ${role.name} ${list} ${name}, and no host of this inventory carries it`;
       problems.push({ code: 'need-without-host', message, place: role.place([list, i]), hint: 'Add a host of a kind that carries it.' });
     });
@@ -298,7 +303,8 @@ class Build {
     const packages = this.#packagesOf(role, host);
     for (const opening of packages === undefined ? sources : [packages]) behind.set(opening, 'packages first');
     for (const name of needs) {
-      const need = this.#placements.get(name)!;
+      const need = this.#placements.get(name);
+      if (!need) continue;
       if (need.role.scope === 'cloud') behind.set(readyId(name), `needs ${name}`);
       else if (need.on.has(host)) behind.set(`${host.name}/${name}/health`, `needs ${name} on this host`);
     }
@@ -424,7 +430,7 @@ function phaseOf(step: DeclaredStep): 'sources' | 'packages' | undefined {
   return step.resource.via === 'shell' ? step.resource.phase : undefined;
 }
 
-/** Controllers and storage hosts are upgraded role by role; a host that only runs machines as a whole. */
+/** Controllers, network and storage hosts are upgraded role by role; a host that only runs machines as a whole. */
 function isStaged(host: Host): boolean {
   return host.kinds.some((kind) => kind !== 'compute');
 }

@@ -9,7 +9,7 @@ import { expandUpgrade, type Surrounded } from './expand.ts';
 import type { Plan, Step } from './plan.ts';
 import { controlRank, orders } from './skew.ts';
 
-export const phases = ['backup', 'control', 'storage', 'cells', 'finish'] as const;
+export const phases = ['backup', 'control', 'network', 'storage', 'cells', 'finish'] as const;
 export type Phase = (typeof phases)[number];
 
 /** Something that is taken for a while and given back, whatever happens: the steps that do so, on one host. */
@@ -138,6 +138,11 @@ class Way {
         present.filter((host) => host.kinds.includes('controller') && carries(host, undefined)),
       ),
       ...this.#staged(
+        'network',
+        'network',
+        present.filter((host) => host.kinds.includes('network')),
+      ),
+      ...this.#staged(
         'storage',
         'storage',
         present.filter((host) => host.kinds.includes('storage')),
@@ -189,7 +194,8 @@ class Way {
   #staged(phase: Phase, kind: Kind, hosts: readonly Host[], cell?: string): Stage[] {
     const policy = policyOf(this.#inventory, kind);
     // A host of several kinds is come to several times, each time for what that kind does.
-    const ofKind = this.#roles.filter(({ role }) => role.on.includes(kind));
+    // Controllers stand in for network hosts where there are none.
+    const ofKind = this.#roles.filter(({ role: { on } }) => on.includes(kind) || (kind === 'controller' && on.includes('network')));
     return ofKind.flatMap((each) => {
       const here = hosts.filter((host) => each.hosts.includes(host) && this.#take(host, each.role.name));
       if (here.length === 0) return [];

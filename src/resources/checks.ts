@@ -157,41 +157,60 @@ const catalog: ApiCheck = {
   },
 };
 
-interface ComputeService {
+interface Heard {
   readonly binary: string;
   readonly host: string;
   readonly state: string;
 }
 
-const computeService: ApiCheck = {
-  type: 'compute-service',
-  via: 'api',
-  summary: 'Nova hears from one of its services on a host.',
-  nameParam: 'service',
-  params: {
-    type: 'object',
-    required: ['service', 'host'],
-    additionalProperties: false,
-    properties: {
-      service: { type: 'string', description: 'The service, e.g. nova-compute.' },
-      host: { type: 'string', description: 'The host, as Nova knows it.' },
-      answers: {
-        type: 'boolean',
-        default: false,
-        description: 'A compute service answers a question that Nova asks it now. Nova counts one that has died as up for a minute.',
+/** What one of them asks besides. */
+interface Further {
+  readonly params: Record<string, object>;
+  readonly ask: ApiCheck['ask'];
+}
+
+/** Whether a service of Nova or Cinder is heard from on a host: both keep the same list. */
+function heard(type: string, name: string, example: string, api: string, path: string, further?: Further): ApiCheck {
+  return {
+    type,
+    via: 'api',
+    summary: `${name} hears from one of its services on a host.`,
+    nameParam: 'service',
+    params: {
+      type: 'object',
+      required: ['service', 'host'],
+      additionalProperties: false,
+      properties: {
+        service: { type: 'string', description: `The service, e.g. ${example}.` },
+        host: { type: 'string', description: `The host, as ${name} knows it.` },
+        ...further?.params,
       },
+    },
+    *ask(params) {
+      const { status, body } = yield { service: api, method: 'GET', path };
+      if (status !== 200) return `the list of services was answered ${status}`;
+      const { services } = body as { services: readonly Heard[] };
+      const found = services.find(({ binary, host }) => binary === params['service'] && host === params['host']);
+      if (!found) return 'it has not announced itself';
+      if (found.state !== 'up') return `${name} has not heard from it for a while`;
+      return further && (yield* further.ask(params));
+    },
+  };
+}
+
+const computeService = heard('compute-service', 'Nova', 'nova-compute', 'compute', '/v2.1/os-services', {
+  params: {
+    answers: {
+      type: 'boolean',
+      default: false,
+      description: 'A compute service answers a question that Nova asks it now. Nova counts one that has died as up for a minute.',
     },
   },
   *ask(params) {
-    const { status, body } = yield { service: 'compute', method: 'GET', path: '/v2.1/os-services' };
-    if (status !== 200) return `the list of services was answered ${status}`;
-    const { services } = body as { services: readonly ComputeService[] };
-    const found = services.find(({ binary, host }) => binary === params['service'] && host === params['host']);
-    if (!found) return 'it has not announced itself';
-    if (found.state !== 'up') return 'Nova has not heard from it for a while';
     return params['answers'] === true ? yield* answering(String(params['host'])) : undefined;
   },
-};
+});
+const volumeService = heard('volume-service', 'Cinder', 'cinder-volume', 'volumev3', '/v3/os-services');
 
 /** Nova asks a compute service for the uptime of its host when somebody wants to know it: from 2.88 on, in this list. */
 function* answering(host: string): Generator<ApiRequest, string | undefined, ApiAnswer> {
@@ -229,5 +248,5 @@ const networkAgent: ApiCheck = {
 
 /** All kinds of health check, by the key that a role writes. */
 export const checks: ReadonlyMap<string, Check> = new Map(
-  [http, port, unit, run, catalog, ceph, computeService, networkAgent].map((check) => [check.type, check]),
+  [http, port, unit, run, catalog, ceph, computeService, volumeService, networkAgent].map((check) => [check.type, check]),
 );

@@ -166,9 +166,11 @@ export interface ApiRequest {
   readonly contentType?: string;
   /** The microversion that the request is written for, e.g. 2.61. */
   readonly microversion?: string;
-  /** Seconds to wait before it is asked: about something that takes its time. It is not answered from what was said before. */
-  readonly after?: number;
   readonly auth?: 'none' | Login;
+  /** Seconds to wait before it is sent: about something that takes its time. It is not answered from what was said before. */
+  readonly wait?: number;
+  /** A line for people about what is waited for. */
+  readonly says?: string;
 }
 
 /** Where the bytes of a request come from: a file here, or a command on the API's host that leaves them in its directory. */

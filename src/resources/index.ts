@@ -1,3 +1,4 @@
+import { aggregate } from './aggregate.ts';
 import { aptSource } from './apt-source.ts';
 import { backup } from './backup.ts';
 import { cephAuth } from './ceph-auth.ts';
@@ -12,6 +13,9 @@ import { cephOsdKey } from './ceph-osd-key.ts';
 import { cephPool } from './ceph-pool.ts';
 import { cephQuorum } from './ceph-quorum.ts';
 import { command } from './command.ts';
+import { computeBack } from './compute-back.ts';
+import { computeDrain } from './compute-drain.ts';
+import { computeGone } from './compute-gone.ts';
 import { computeZone } from './compute-zone.ts';
 import { dbSync } from './db-sync.ts';
 import type { ResourceType } from './define.ts';
@@ -30,6 +34,7 @@ import { keystoneProject } from './keystone-project.ts';
 import { keystoneRole } from './keystone-role.ts';
 import { keystoneService } from './keystone-service.ts';
 import { keystoneUser } from './keystone-user.ts';
+import { libvirtSecret } from './libvirt-secret.ts';
 import { mysqlDatabase } from './mysql-database.ts';
 import { mysqlUser } from './mysql-user.ts';
 import { network } from './network.ts';
@@ -100,8 +105,13 @@ export const resourceTypes: readonly ResourceType[] = [
   computeZone,
   novaService,
   novaDrain,
+  aggregate,
+  computeBack,
+  computeDrain,
+  computeGone,
   ovsDatapath,
   ovsBridge,
+  libvirtSecret,
   cephMon,
   cephQuorum,
   cephAuth,

@@ -58,13 +58,13 @@ function* move(servers: readonly Server[], asked: Set<string>): Talk<void> {
 }
 
 /** Asked again in this many seconds where it says so. */
-function* running(host: string, after?: number): Talk<readonly Server[]> {
+function* running(host: string, wait?: number): Talk<readonly Server[]> {
   const servers = yield* call<readonly Server[]>({
     service: 'compute',
     method: 'GET',
     path: `/v2.1/servers/detail?all_tenants=1&host=${encodeURIComponent(host)}`,
     list: 'servers',
-    ...(after === undefined ? {} : { after }),
+    ...(wait === undefined ? {} : { wait }),
   });
   // A machine that is being made or moved here counts, too.
   return servers.filter(

@@ -140,8 +140,9 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         type: 'array',
         minItems: 1,
         uniqueItems: true,
-        items: { enum: ['controller', 'compute', 'storage', 'cell'] },
-        description: 'The kinds of host that carry it; cell: controllers that belong to a cell.',
+        items: { enum: ['controller', 'network', 'compute', 'storage', 'cell'] },
+        description:
+          'The kinds of host that carry it; network: controllers where no host is of this kind; cell: controllers that belong to a cell.',
       },
       scope: {
         enum: ['host', 'cloud'],
@@ -149,14 +150,23 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
       },
       hosts: {
         description:
-          'all (the default): every host of its kinds. first: the first of them in the inventory. quorum: an odd number of them. {with: ROLE}: those that carry that role.',
+          'all (the default): every host of its kinds. first: the first of them in the inventory. quorum: an odd number of them. leaving: those that the inventory says are absent. {with: ROLE}: those that carry that role.',
         anyOf: [
-          { enum: ['all', 'first', 'quorum'] },
+          { enum: ['all', 'first', 'quorum', 'leaving'] },
           { type: 'object', required: ['with'], additionalProperties: false, properties: { with: { type: 'string' } } },
         ],
       },
       storage: { enum: ['ceph', 'file'], description: 'Only in clouds with this storage back end.' },
-      needs: { type: 'array', uniqueItems: true, items: { type: 'string' }, description: 'Roles that must be healthy first.' },
+      part_of: {
+        type: 'string',
+        description: 'A role that it comes along with, whether or not the inventory names it among the services.',
+      },
+      needs: {
+        type: 'array',
+        uniqueItems: true,
+        items: { type: 'string' },
+        description: 'Roles that must be healthy first. One that is for another storage back end than the cloud has is not needed.',
+      },
       after: {
         type: 'array',
         uniqueItems: true,

@@ -17,10 +17,12 @@ export interface Role {
   readonly on: readonly string[];
   /** `host`: whoever needs it waits for it on its own host only. `cloud`: for all hosts that carry it. */
   readonly scope: 'host' | 'cloud';
-  /** On all hosts of its kinds, the first only, an odd number of them, or those that carry another role. */
-  readonly hosts: 'all' | 'first' | 'quorum' | { readonly with: string };
+  /** On all hosts of its kinds, the first only, an odd number of them, those that are to leave, or those that carry another role. */
+  readonly hosts: 'all' | 'first' | 'quorum' | 'leaving' | { readonly with: string };
   /** Only in clouds with this storage back end. */
   readonly storage?: 'ceph' | 'file';
+  /** The role that it comes along with. */
+  readonly partOf?: string;
   readonly needs: readonly string[];
   /** Roles that it comes behind, however they end. */
   readonly after: readonly string[];
@@ -137,6 +139,7 @@ interface RoleDocument {
   readonly scope?: 'host' | 'cloud';
   readonly hosts?: Role['hosts'];
   readonly storage?: Role['storage'];
+  readonly part_of?: string;
   readonly needs?: readonly string[];
   readonly after?: readonly string[];
   readonly reads?: readonly string[];
@@ -182,6 +185,7 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
     gate: (written.gate ?? []).map((check, i) => readCheck(check, ['gate', i])),
     upgrade: readUpgrade(written.upgrade ?? {}),
     ...(written.storage ? { storage: written.storage } : {}),
+    ...(written.part_of === undefined ? {} : { partOf: written.part_of }),
     ...(written.api ? { api: written.api } : {}),
     place: (path, at) => document.place(path, at),
     faults: (checker, path, value) => faultsOf(checker, document, path, value).map((fault) => document.problem(fault)),
@@ -323,6 +327,7 @@ function checkNeeds(roles: ReadonlyMap<string, Role>, broken: ReadonlySet<string
       ...role.needs.map((name, i) => ({ name, verb: 'needs', path: ['needs', i] })),
       ...role.after.map((name, i) => ({ name, verb: 'comes after', path: ['after', i] })),
       ...role.reads.map((name, i) => ({ name, verb: 'reads', path: ['reads', i] })),
+      ...(role.partOf === undefined ? [] : [{ name: role.partOf, verb: 'is part of', path: ['part_of'] }]),
       ...(typeof role.hosts === 'object' ? [{ name: role.hosts.with, verb: 'runs with', path: ['hosts', 'with'] }] : []),
     ];
     return named.flatMap(({ name, verb, path }) => {

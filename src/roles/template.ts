@@ -1,7 +1,8 @@
 import Handlebars from 'handlebars';
 import { randomBytes } from 'node:crypto';
-import { cephxKey, uuidOf, type CephCipher } from '../base/ceph.ts';
+import { cephxKey, uuid5, uuidOf, type CephCipher } from '../base/ceph.ts';
 import { quote } from '../base/command.ts';
+import { sshKey, sshPublicKey } from '../base/ssh-key.ts';
 import { reveal, Secret, type Text } from '../base/secret.ts';
 
 /** What names in a template stand for: plain data, in which texts may be secret. */
@@ -109,8 +110,15 @@ const helpers = {
   cephx: (value: unknown, ...entity: unknown[]) => cephxOf(value, entity.slice(0, -1), 'aes'),
   // The same of the cipher that Ceph knows from 20.2 on.
   cephx256k: (value: unknown, ...entity: unknown[]) => cephxOf(value, entity.slice(0, -1), 'aes256k'),
-  // An id that is made once, of a secret, and no secret itself.
-  uuid: (value: unknown) => String(value).replace(mark, (_, i: string) => uuidOf(secrets[Number(i)]!)),
+  // An id that is made once, of a secret, and no secret itself; with a name, one of many.
+  uuid: (value: unknown, ...name: unknown[]) =>
+    String(value).replace(mark, (_, i: string) => {
+      const id = uuidOf(secrets[Number(i)]!);
+      return name.length > 1 ? uuid5(id, name.slice(0, -1).join('')) : id;
+    }),
+  // What a secret stands for in SSH: a private key, and the public one, which is no secret.
+  'ssh-key': (value: unknown) => String(value).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(sshKey))),
+  'ssh-public': (value: unknown) => String(value).replace(mark, (_, i: string) => sshPublicKey(reveal(secrets[Number(i)]!))),
   eq: (a: unknown, b: unknown) => a === b,
   json: (value: unknown) =>
     changed(JSON.stringify(deep(value)), (part) => part).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(inJson))),

@@ -98,6 +98,8 @@ describe('validate', () => {
     'examples/production.yaml',
     'examples/own-role/inventory.yaml',
     'examples/first-cloud/inventory.yaml',
+    'examples/adding-a-compute/inventory.yaml',
+    'examples/dedicated-zone/inventory.yaml',
   ])('%s is valid', async (file) => {
     const ended = await cellwise(['validate', '-i', file]);
     expect(ended).toMatchObject({ code: 0, err: '' });

@@ -12,11 +12,12 @@ import { cloud } from './cloud.cases.ts';
 import { databases } from './databases.cases.ts';
 import { files } from './files.cases.ts';
 import { keystone } from './keystone.cases.ts';
+import { leaving } from './leaving.cases.ts';
 import { compute, openstack } from './openstack.cases.ts';
 import { packages } from './packages.cases.ts';
 import { system } from './system.cases.ts';
 
-const api: readonly ApiCase[] = [...keystone, ...compute, ...cloud];
+const api: readonly ApiCase[] = [...keystone, ...compute, ...cloud, ...leaving];
 const shell: readonly Case[] = [...files, ...system, ...packages, ...databases, ...openstack, ...ceph];
 
 describe('on a host', () => {
@@ -53,7 +54,7 @@ describe('behind an API', () => {
     if (isUnknown(found)) return;
     const change = compare(found, type.desired(params));
     expect(change?.differences.map((difference) => difference.key) ?? null).toEqual(one.differs);
-    const refused = change ? type.cannot?.(params, change) : undefined;
+    const refused = change ? (type.refuse?.(params, change) ?? type.cannot?.(params, change)) : undefined;
     expect(refused ?? '').toMatch(one.refuses ?? /^$/);
     if (change && one.apply) play(type.apply(params, change), one.apply);
   });
@@ -75,6 +76,8 @@ describe('every type', () => {
         'online-migrations',
         'nova-service',
         'nova-drain',
+        'compute-drain',
+        'compute-gone',
         'ceph-quorum',
         'ceph-config',
         'ceph-osd',

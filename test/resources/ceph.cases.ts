@@ -56,7 +56,57 @@ const demo = { uid: 'demo', display_name: 'Demo', access_key: 'DEMO', secret_key
 const user = { display_name: 'Demo', system: false, keys: [{ access_key: 'DEMO', secret_key: 'any text at all' }], swift_keys: [] };
 const asUser = { display_name: 'Demo', keys: { DEMO: 'current' }, system: false, swift: null };
 
+const uuid = '0b8b3c3a-6f5b-5d4e-9f1e-0c2f5a3b7d11';
+const secret = { uuid, usage: 'client.cinder', key: cephxKey(key, 'client.cinder') };
+const xml = (usage: string, isPrivate = 'no'): string =>
+  `<secret ephemeral='no' private='${isPrivate}'>\n  <uuid>${uuid}</uuid>\n  <usage type='ceph'>\n    <name>${usage}</name>\n  </usage>\n</secret>\n\n`;
+
 export const ceph: readonly Case[] = [
+  {
+    type: 'libvirt-secret',
+    is: 'as wanted',
+    params: secret,
+    answer: `${xml('client.cinder')}current\n`,
+    found: { usage: 'client.cinder', private: 'no', key: 'current' },
+    differs: null,
+  },
+  {
+    type: 'libvirt-secret',
+    is: 'missing',
+    params: secret,
+    answer: { code: 1, err: `error: failed to get secret '${uuid}'\nerror: Secret not found: no secret with matching uuid '${uuid}'\n` },
+    found: null,
+    differs: ['usage', 'private', 'key'],
+    runs: ['secret-define', 'secret-set-value'],
+    leaves: ['secret-undefine', cinderKey],
+    input: text`${secret.key}\n`,
+  },
+  {
+    type: 'libvirt-secret',
+    is: 'of another key',
+    params: secret,
+    answer: xml('client.cinder'),
+    found: { usage: 'client.cinder', private: 'no', key: 'other' },
+    differs: ['key'],
+    runs: ['secret-set-value'],
+    leaves: ['secret-define', 'secret-undefine'],
+  },
+  {
+    type: 'libvirt-secret',
+    is: 'for something else, and not to be read',
+    params: secret,
+    answer: xml('other', 'yes'),
+    found: { usage: 'other', private: 'yes', key: 'other' },
+    differs: ['usage', 'private', 'key'],
+    runs: ['secret-undefine', 'secret-define', 'secret-set-value'],
+  },
+  {
+    type: 'libvirt-secret',
+    is: 'not answered',
+    params: secret,
+    answer: { code: 1, err: 'error: failed to connect to the hypervisor\nerror: Failed to connect socket\n' },
+    found: { unknown: 'error: Failed to connect socket' },
+  },
   {
     type: 'ceph-mon',
     is: 'no store',

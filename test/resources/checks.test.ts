@@ -12,6 +12,8 @@ const agents = [
   { binary: 'neutron-l3-agent', host: 'ctl2', alive: false },
 ];
 const compute = { service: 'compute', method: 'GET', path: '/v2.1/os-services' };
+const volume = { service: 'volumev3', method: 'GET', path: '/v3/os-services' };
+const volumes = [{ binary: 'cinder-volume', host: 'ceph@rbd', state: 'down' }];
 const network = { service: 'network', method: 'GET', path: '/v2.0/agents' };
 const catalog = {
   catalog: [
@@ -53,6 +55,14 @@ test.each<[string, object, object, number, unknown, string | undefined]>([
   ['compute-service', { service: 'nova-compute', host: 'cmp2' }, compute, 200, { services }, 'Nova has not heard from it for a while'],
   ['compute-service', { service: 'nova-compute', host: 'ctl1' }, compute, 200, { services }, 'it has not announced itself'],
   ['compute-service', { service: 'nova-compute', host: 'cmp1' }, compute, 503, '', 'the list of services was answered 503'],
+  [
+    'volume-service',
+    { service: 'cinder-volume', host: 'ceph@rbd' },
+    volume,
+    200,
+    { services: volumes },
+    'Cinder has not heard from it for a while',
+  ],
   ['network-agent', { agent: 'neutron-l3-agent', host: 'ctl1' }, network, 200, { agents }, undefined],
   ['network-agent', { agent: 'neutron-l3-agent', host: 'ctl2' }, network, 200, { agents }, 'Neutron has not heard from it for a while'],
   ['network-agent', { agent: 'neutron-dhcp-agent', host: 'ctl1' }, network, 200, { agents }, 'it has not announced itself'],

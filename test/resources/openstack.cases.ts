@@ -243,6 +243,11 @@ const make: Exchange[0] = {
   path: '/v2.1/os-aggregates',
   body: { aggregate: { name: 'a', availability_zone: 'a' } },
 };
+const projects = (id: string): Exchange => [
+  { method: 'GET', path: '/v3/projects', list: 'projects', where: { domain_id: 'default', name: 'demo' } },
+  200,
+  [{ id, name: 'demo' }],
+];
 const gpu = { id: 1, name: 'gpu', availability_zone: null, hosts: ['cmp1'] };
 const zone = (id: number, name: string, ...hosts: readonly string[]) => ({ id, name, availability_zone: name, hosts });
 
@@ -263,13 +268,13 @@ const machine = (name: string, status: string, task: string | null = null) => ({
   'OS-EXT-SRV-ATTR:host': 'cmp1',
   'OS-EXT-STS:task_state': task,
 });
-const machines = (after?: number) =>
+const machines = (wait?: number) =>
   ({
     service: 'compute',
     method: 'GET',
     path: '/v2.1/servers/detail?all_tenants=1&host=cmp1',
     list: 'servers',
-    ...(after === undefined ? {} : { after }),
+    ...(wait === undefined ? {} : { wait }),
   }) as const;
 const migrate = (name: string) =>
   ({
@@ -410,5 +415,71 @@ export const compute: readonly ApiCase[] = [
     params: { host: 'cmp1' },
     look: [[machines(), 503]],
     found: { unknown: 'Nova answered 503' },
+  },
+  {
+    type: 'aggregate',
+    is: 'not there',
+    params: { aggregate: 'gpu', hosts: ['cmp2'], metadata: { gpu: 'true' }, projects: ['demo'], flavors: ['g1', 'g2'] },
+    look: [zones(200)],
+    found: null,
+    differs: ['hosts', 'metadata', 'projects', 'flavors'],
+    apply: [
+      zones(200),
+      [{ ...make, body: { aggregate: { name: 'gpu' } } }, 200, { aggregate: { id: 4, name: 'gpu', availability_zone: null } }],
+      projects('p1'),
+      act(4, { set_metadata: { metadata: { gpu: 'true', filter_tenant_id: 'p1', instance_type: 'g1,g2' } } }),
+      act(4, { add_host: { host: 'cmp2' } }),
+    ],
+  },
+  {
+    type: 'aggregate',
+    is: 'as it should be',
+    params: { aggregate: 'gpu', hosts: ['cmp2', 'cmp1'], metadata: { gpu: 'true' }, projects: ['demo'] },
+    look: [zones(200, { ...gpu, hosts: ['cmp1', 'cmp2'], metadata: { gpu: 'true', filter_tenant_id: 'p1' } }), projects('p1')],
+    found: { hosts: ['cmp1', 'cmp2'], metadata: { gpu: 'true' }, projects: ['demo'], flavors: [] },
+    differs: null,
+  },
+  {
+    type: 'aggregate',
+    is: 'with a host and metadata that nobody wants, and somebody else’s project',
+    params: { aggregate: 'gpu', hosts: ['cmp2'] },
+    look: [zones(200, { ...gpu, metadata: { old: '1', filter_tenant_id: 'p9' } })],
+    found: { hosts: ['cmp1'], metadata: { old: '1' }, projects: ['p9'], flavors: [] },
+    differs: ['hosts', 'metadata', 'projects'],
+    apply: [
+      zones(200, { ...gpu, metadata: { old: '1', filter_tenant_id: 'p9' } }),
+      act(1, { set_metadata: { metadata: { old: null, filter_tenant_id: null } } }),
+      act(1, { remove_host: { host: 'cmp1' } }),
+      act(1, { add_host: { host: 'cmp2' } }),
+    ],
+  },
+  {
+    type: 'aggregate',
+    is: 'to be removed',
+    params: { aggregate: 'gpu', hosts: ['cmp1'], absent: true },
+    look: [zones(200, { ...gpu, metadata: {} })],
+    found: { hosts: ['cmp1'], metadata: {}, projects: [], flavors: [] },
+    differs: ['hosts', 'metadata', 'projects', 'flavors'],
+    apply: [
+      zones(200, { ...gpu, metadata: {} }),
+      act(1, { remove_host: { host: 'cmp1' } }),
+      [{ service: 'compute', method: 'DELETE', path: '/v2.1/os-aggregates/1' }, 200],
+    ],
+  },
+  {
+    type: 'aggregate',
+    is: 'called like a zone',
+    params: { aggregate: 'a', hosts: ['cmp1'] },
+    look: [zones(200, { ...zone(2, 'a'), metadata: { availability_zone: 'a' } })],
+    found: { hosts: [], metadata: {}, projects: [], flavors: [], zone: 'a' },
+    differs: ['hosts'],
+    refuses: 'a is an availability zone',
+  },
+  {
+    type: 'aggregate',
+    is: 'an API in trouble',
+    params: { aggregate: 'a', hosts: [] },
+    look: [zones(503)],
+    found: { unknown: 'Nova answered 503: {"aggregates":[]}' },
   },
 ];
