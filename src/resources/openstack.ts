@@ -10,6 +10,7 @@ const names: Readonly<Record<string, string>> = {
   compute: 'Nova',
   network: 'Neutron',
   volumev3: 'Cinder',
+  orchestration: 'Heat',
 };
 
 /** Sends a request and gives the body of its answer; throws what the service had against it. */
