@@ -39,9 +39,11 @@ function play(type: string, params: object, turns: readonly Turn[], stage = stag
     for (const [wanted, answer] of turns) {
       if (step.done) throw new Error(`It ended before ${wanted}`);
       const act = step.value;
-      asked.push('deed' in act ? `${act.deed} ${'for' in act ? act.for : 'url' in act ? act.url : act.address}` : `${act.method} ${act.path}`);
+      asked.push(
+        'deed' in act ? `${act.deed} ${'for' in act ? act.for : 'url' in act ? act.url : act.address}` : `${act.method} ${act.path}`,
+      );
       const whole = typeof answer === 'object' && 'status' in answer && 'body' in answer;
-      step = attempt.next(whole ? (answer) : { status: typeof answer === 'number' ? answer : 200, body: answer });
+      step = attempt.next(whole ? answer : { status: typeof answer === 'number' ? answer : 200, body: answer });
       expect(asked.at(-1)).toBe(wanted);
     }
     expect(step.done, `it goes on with ${JSON.stringify(step.value)}`).toBe(true);
@@ -91,7 +93,15 @@ test.each<[string, string, object, readonly Turn[], unknown]>([
     'it is there',
     'image',
     { image: 'tiny' },
-    [['GET /v2/images', [{ id: 'i0', status: 'queued' }, { id: 'i1', status: 'active', min_disk: 0, min_ram: 0 }]]],
+    [
+      [
+        'GET /v2/images',
+        [
+          { id: 'i0', status: 'queued' },
+          { id: 'i1', status: 'active', min_disk: 0, min_ram: 0 },
+        ],
+      ],
+    ],
     { id: 'i1', min_disk: 0, min_ram: 0 },
   ],
   ['without data', 'image', { image: 'tiny' }, [['GET /v2/images', [{ id: 'i0', status: 'queued' }]]], 'The image tiny is queued'],
@@ -130,7 +140,13 @@ test.each<[string, string, object, readonly Turn[], unknown]>([
     'router',
     { external: 'b' },
     [
-      ['GET /v2.0/networks?router:external=true', [{ id: 'a1', name: 'a' }, { id: 'x1', name: 'b' }]],
+      [
+        'GET /v2.0/networks?router:external=true',
+        [
+          { id: 'a1', name: 'a' },
+          { id: 'x1', name: 'b' },
+        ],
+      ],
       ['POST /v2.0/routers', { router: { id: 'r1' } }],
       ['PUT /v2.0/routers/r1/add_router_interface', {}],
       ['GET /v2.0/ports?device_id=r1', { ports: [{ status: 'ACTIVE' }] }],
@@ -184,7 +200,13 @@ test.each<[string, string, object, readonly Turn[], unknown]>([
     ],
     { prompt: 'login: *$' },
   ],
-  ['closed', 'closed-port', { port: 22 }, [...floating, ['knock 203.0.113.7', 0]], { said: '203.0.113.7', address: '203.0.113.7', port: 22 }],
+  [
+    'closed',
+    'closed-port',
+    { port: 22 },
+    [...floating, ['knock 203.0.113.7', 0]],
+    { said: '203.0.113.7', address: '203.0.113.7', port: 22 },
+  ],
   [
     'open to all',
     'closed-port',
@@ -275,7 +297,16 @@ test.each<[string, string, object, readonly Turn[], unknown]>([
     ],
     {},
   ],
-  ['not let in', 'dashboard', { url: 'http://ctl1/horizon' }, [[`page ${login}`, page], [`page ${login}`, page]], 'The dashboard does not let the user in'],
+  [
+    'not let in',
+    'dashboard',
+    { url: 'http://ctl1/horizon' },
+    [
+      [`page ${login}`, page],
+      [`page ${login}`, page],
+    ],
+    'The dashboard does not let the user in',
+  ],
   [
     'a page that fails',
     'dashboard',
