@@ -12,8 +12,7 @@ const real = {
 const services = ['test/resources/cloud-law.real.test.ts', 'test/resources/ceph-law.real.test.ts'];
 
 // `unit` needs nothing but Node, the others the Docker engine. `proof` is what takes its time: crashes, cut networks,
-// thousands of hostile values. `cloud`: whole clouds with
-// machines in them, a quarter of an hour each.
+// thousands of hostile values. `cloud`: whole clouds with machines in them, a quarter of an hour each.
 export default defineConfig({
   test: {
     projects: [

@@ -217,6 +217,11 @@ export const problemCodes = {
     title: 'An upgrade was begun and is not ended',
     explain: 'There is one upgrade at a time. It is gone on with by `upgrade resume`, or left where it is by `upgrade abort`.',
   },
+  'release-jump': {
+    title: 'An apply would bring the cloud to another release at once',
+    explain:
+      'The inventory asks for a release whose software is of another series than what hosts run. `cellwise upgrade plan` shows the way there, and `cellwise upgrade run` goes it host by host. There is no way back but a backup.',
+  },
   'no-upgrade': {
     title: 'There is no upgrade under way',
     explain: '`cellwise upgrade status` tells what became of the last one; `cellwise upgrade run` begins one.',

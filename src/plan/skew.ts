@@ -193,6 +193,17 @@ function numbersOf(version: string): Version | undefined {
   return found ? [Number(found[1]), Number(found[2] ?? 0)] : undefined;
 }
 
+/**
+ * Whether a component would go to a later series of versions (1), to an earlier one (-1), or stay in its own (0). A series
+ * is what databases, protocols and services of one release share; a text without numbers is of none.
+ */
+export function compareSeries(component: Component, from: string, to: string): number {
+  const [a, b] = [numbersOf(from), numbersOf(to)];
+  if (!a || !b) return 0;
+  const minor = component === 'rabbitmq' || component === 'mariadb' ? b[1] - a[1] : 0;
+  return Math.sign(b[0] - a[0] || minor);
+}
+
 function backwards(a: Version, b: Version): boolean {
   return b[0] < a[0] || (b[0] === a[0] && b[1] < a[1]);
 }

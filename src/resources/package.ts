@@ -230,9 +230,25 @@ for word in "$@"; do
     case $version in $wanted) printf %s "\${part%%/*}"; break ;; esac
   done)
 done
-wait_for_locks
-apt-get install -q -y --no-install-recommends \${suite:+-t "$suite"} ${downgrade} -o DPkg::Lock::Timeout=1200 -o Dpkg::Use-Pty=0 \
-  -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -- "$@" </dev/null || exit`;
+install() {
+  [ $# -gt 0 ] || return 0
+  wait_for_locks
+  apt-get install -q -y --no-install-recommends ${downgrade} -o DPkg::Lock::Timeout=1200 -o Dpkg::Use-Pty=0 \
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" </dev/null || exit
+}
+if [ -z "$suite" ]; then
+  install -- "$@"
+else
+  # What is asked for without a version stays on the host's own suite. apt would rather take away what is of another
+  # version and belongs to the same program than bring it along, where somebody has not asked for it.
+  set -f
+  plain= versioned=
+  for word in "$@"; do
+    case $word in *=*) versioned="$versioned $word" ;; *) plain="$plain $word" ;; esac
+  done
+  install $plain
+  install --no-remove -t "$suite" $versioned
+fi`;
 }
 
 interface Names {

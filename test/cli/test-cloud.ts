@@ -38,11 +38,12 @@ export class TestCloud {
     this.write();
   }
 
-  /** Writes the inventory: that of the lab or of `source`, elsewhere, with `change` made to its text. */
+  /** Writes the inventory: that of the lab without its resources, or `source`, elsewhere, with `change` made to its text. */
   write(change: (text: string) => string = (text) => text): void {
-    const services = this.#source === undefined ? '  services: [keystone]\n' : '';
-    const own = readFileSync(this.#source ?? 'inventories/lab.yaml', 'utf8')
-      .replace(/^ {2}name: .*\n/m, `  name: ${this.name}\n${services}`)
+    const text = readFileSync(this.#source ?? 'inventories/lab.yaml', 'utf8');
+    const bare = text.replace(/^ {2}name: .*\n/m, '$&  services: [keystone]\n').replace(/^resources:\n(?:(?: .*)?\n)*/m, '');
+    const own = (this.#source === undefined ? bare : text)
+      .replace(/^ {2}name: .*\n/m, `  name: ${this.name}\n`)
       .replaceAll(/\b10\.\d+(?=\.\d+\.\d+)/g, this.#network)
       .replaceAll(/\.cellwise\/[^/]+\//g, '.cellwise/cloud/');
     writeFileSync(this.inventory, change(own));

@@ -1,20 +1,20 @@
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestCloud } from '../cli/test-cloud.ts';
-import { boot, screen } from './user.ts';
 
-const cloud = new TestCloud('aio', '10.90', 'inventories/all-in-one.yaml');
+const cloud = new TestCloud('aio', '10.105', 'inventories/all-in-one.yaml');
+const minutes = 60_000;
 
-beforeAll(() => cloud.up(), 180_000);
-afterAll(() => cloud.down(), 120_000);
+beforeAll(() => cloud.up(), 3 * minutes);
+afterAll(() => cloud.down(), 3 * minutes);
 
-it('one host is a whole cloud, and a second apply changes nothing', { timeout: 1_500_000 }, async () => {
+it('one host is a whole cloud, and a second apply changes nothing', { timeout: 30 * minutes }, async () => {
   const { code, summary, err } = await cloud.apply();
   expect(summary, err).toMatchObject({ failed: 0, blocked: 0, hosts: 1 });
   expect(code).toBe(0);
   expect(await cloud.apply()).toMatchObject({ code: 0, changed: [] });
 });
 
-it('a machine runs on it', { timeout: 600_000 }, async () => {
-  await boot(cloud, 'aio1', 'one', 'aio1');
-  expect(await screen(cloud, 'aio1', 'one')).toMatchObject({ host: '10.90.0.11' });
+it('machines run on it', { timeout: 15 * minutes }, async () => {
+  const { code, err } = await cloud.cellwise('verify', '--quick');
+  expect(code, err).toBe(0);
 });

@@ -103,7 +103,7 @@ describe('the shipped roles', () => {
       const [work] = worksOf(journey.stages.find(({ id }) => id === 'cells/cell1')!);
       return work!.drain.map((id) => {
         const node = journey.plan.nodes.get(id)!;
-        return node.kind === 'step' ? `${node.stepType} ${String(node.params['by'] ?? '')}`.trim() : id;
+        return node.kind === 'step' ? [node.stepType, node.params['by']].join(' ').trim() : id;
       });
     };
     expect(drains('none')).toEqual(['nova-service']);
