@@ -49,17 +49,22 @@ async function middling(what: string, command: readonly string[], runs: number, 
   return all.toSorted((a, b) => a.seconds - b.seconds)[Math.floor(all.length / 2)]!;
 }
 
-/** Three controllers, 99 storage hosts, the others compute hosts in ten cells. */
+/** Three controllers, 99 storage hosts, a host of its own for each of nine cells, the others compute hosts in ten cells. */
 function rangesOf(hosts: number): string {
-  const perCell = (hosts - 102) / 10;
+  const perCell = (hosts - 111) / 10;
   const cells = Array.from({ length: 10 }, (_, cell) => {
     const size = Math.floor((cell + 1) * perCell) - Math.floor(cell * perCell);
     const address = formatAddress(first + 256 + Math.floor(cell * perCell));
     return `  c${cell + 1}cmp[0001-${String(size).padStart(4, '0')}]: { address: ${address}, kind: compute, cell: cell${cell + 1} }`;
   });
+  const control = Array.from(
+    { length: 9 },
+    (_, i) => `  c${i + 2}ctl: { address: ${formatAddress(first + 200 + i)}, kind: cell, cell: cell${i + 2} }`,
+  );
   return [
     `  ctl[1-3]: { address: ${formatAddress(first)}, kind: controller }`,
     `  sto[01-99]: { address: ${formatAddress(first + 100)}, kind: storage }`,
+    ...control,
     ...cells,
   ].join('\n');
 }
@@ -71,7 +76,8 @@ function singleOf(hosts: number): string {
     const line = (name: string, kind: string): string => `  ${name}: { address: ${formatAddress(first + i)}, kind: ${kind} }`;
     if (i < 3) return line(`ctl${i + 1}`, 'controller');
     if (i < 102) return line(`sto${i - 2}`, 'storage');
-    return line(`cmp${i - 101}`, `compute, cell: cell${(i % 10) + 1}`);
+    if (i < 111) return line(`c${i - 100}ctl`, `cell, cell: cell${i - 100}`);
+    return line(`cmp${i - 110}`, `compute, cell: cell${(i % 10) + 1}`);
   }).join('\n');
 }
 
