@@ -616,6 +616,17 @@ SQL`,
     then: `test "$(mariadb -NBe 'SELECT COUNT(*) FROM nova_api.cell_mappings')" = 2`,
   },
   {
+    type: 'nova-cell',
+    params: {
+      cell: 'cell2',
+      database: Secret.of('database', 'mysql+pymysql://nova:$$a%40@10.0.0.9:3306/nova?charset=utf8mb4'),
+      queue: Secret.of('queue', 'rabbit://openstack:$b@10.0.0.9:5672/'),
+    },
+    tamper: `mariadb nova_api -e "UPDATE cell_mappings SET transport_url='rabbit://wrong' WHERE name='cell2'"`,
+    mends: ['queue'],
+    then: `test "$(mariadb -NBe "SELECT transport_url FROM nova_api.cell_mappings WHERE name = 'cell2'")" = 'rabbit://openstack:$b@10.0.0.9:5672/'`,
+  },
+  {
     type: 'db-sync',
     params: { service: 'nova', command: 'nova-manage db sync', package: 'python3-nova', databases: ['nova', 'nova_cell0'] },
     first: 'differs',
