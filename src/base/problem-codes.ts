@@ -212,10 +212,10 @@ export const problemCodes = {
     title: 'An upgrade was begun and is not ended',
     explain: 'There is one upgrade at a time. It is gone on with by `upgrade resume`, or left where it is by `upgrade abort`.',
   },
-  'upgrade-needed': {
-    title: 'The hosts run another release than the inventory asks for',
+  'release-jump': {
+    title: 'An apply would bring the cloud to another release at once',
     explain:
-      'An apply makes a cloud: it would bring all hosts to that release at once, with all services down meanwhile. `cellwise upgrade` goes there host by host. Set `cloud.release` back to what runs to apply something else.',
+      'The inventory asks for a release whose software is of another series than what hosts run. `cellwise upgrade plan` shows the way there, and `cellwise upgrade run` goes it host by host. There is no way back but a backup.',
   },
   'no-upgrade': {
     title: 'There is no upgrade under way',

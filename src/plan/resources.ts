@@ -268,7 +268,10 @@ function imageParams({ cloud }: Inventory, { build, options, file, properties, .
   }
   const ending = /\.(raw|iso|vmdk|vdi|vhd)$/.exec(file ?? rest.url ?? '')?.[1];
   const format = rest.format ?? ending ?? 'qcow2';
-  if (file === undefined) return { ...read, format };
+  if (file === undefined) {
+    const isConverted = cloud.storage === 'ceph' && format !== 'raw' && format !== 'iso';
+    return { ...read, ...(isConverted ? { format: 'raw', fetched: format } : { format }) };
+  }
   return {
     ...read,
     format,

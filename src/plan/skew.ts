@@ -96,11 +96,6 @@ export function releaseBefore(release: string): string {
   return releases[Math.max(0, index - (slurp(index) ? 2 : 1))] ?? release;
 }
 
-/** Those that go to another major version: what an upgrade is for. */
-export function majorMoves(moves: readonly Move[]): readonly Move[] {
-  return moves.filter(({ from, to }) => to !== undefined && numbersOf(from)?.[0] !== numbersOf(to)?.[0]);
-}
-
 /** All rows that forbid bringing what hosts report to `release`, oldest rows first; empty: the way is open. */
 export function skewRefusals(moves: readonly Move[], release: string, clustered: boolean): Refusal[] {
   const target = releases.indexOf(release);
@@ -196,6 +191,17 @@ function steps(moves: readonly Move[], component: Component): Moved[] {
 function numbersOf(version: string): Version | undefined {
   const found = /^(?:\d+:)?(\d+)(?:\.(\d+))?/.exec(version);
   return found ? [Number(found[1]), Number(found[2] ?? 0)] : undefined;
+}
+
+/**
+ * Whether a component would go to a later series of versions (1), to an earlier one (-1), or stay in its own (0). A series
+ * is what databases, protocols and services of one release share; a text without numbers is of none.
+ */
+export function compareSeries(component: Component, from: string, to: string): number {
+  const [a, b] = [numbersOf(from), numbersOf(to)];
+  if (!a || !b) return 0;
+  const minor = component === 'rabbitmq' || component === 'mariadb' ? b[1] - a[1] : 0;
+  return Math.sign(b[0] - a[0] || minor);
 }
 
 function backwards(a: Version, b: Version): boolean {

@@ -1,7 +1,7 @@
 import { sh, type Command } from '../base/command.ts';
-import { isUnknown, type AnyParams, type Found } from '../resources/define.ts';
-import type { Plan } from './plan.ts';
-import { versionPackages, type Move } from './skew.ts';
+import type { Plan, Step } from './plan.ts';
+import type { Change } from '../base/state.ts';
+import { compareSeries, versionPackages, type Component, type Move } from './skew.ts';
 
 /** Asks a host for the versions of the packages that tell which release it runs. */
 export const versionsProbe: Command = sh`dpkg-query -W -f '\${db:Status-Status} \${Package} \${Version}\n' -- ${[...versionPackages.keys()]} 2>/dev/null | sed -n 's/^installed //p'`;
@@ -23,34 +23,44 @@ export function movesOf(plan: Plan, reports: ReadonlyMap<string, string>): Move[
   );
 }
 
-/** What a look at the hosts' packages found, set against what the plan asks for: programs that would be replaced by others. */
-export function replacedIn(plan: Plan, found: ReadonlyMap<string, Found>): Move[] {
-  const kinds = new Map(plan.hosts.map((host) => [host.name, host.kinds]));
-  return [...plan.nodes.values()].flatMap((node) => {
-    const is = node.kind === 'step' && node.stepType === 'package' ? found.get(node.step) : undefined;
-    if (node.kind !== 'step' || !is || isUnknown(is)) return [];
-    return versioned(node.params).flatMap(([name, to]): Move[] => {
-      const [component, from] = [versionPackages.get(name), is[name]];
-      if (component === undefined || typeof from !== 'string' || from === to) return [];
-      return [{ component, host: node.host, from, to, compute: kinds.get(node.host)?.includes('compute') === true }];
-    });
-  });
-}
-
 /** By `HOST PACKAGE`: the version that roles ask for. */
 function wantedVersions({ nodes }: Plan): ReadonlyMap<string, string> {
   const wanted = new Map<string, string>();
   for (const node of nodes.values()) {
     if (node.kind !== 'step' || node.stepType !== 'package') continue;
-    for (const [name, version] of versioned(node.params)) wanted.set(`${node.host} ${name}`, version);
+    for (const word of [node.params['names']].flat() as string[]) {
+      const [name = '', version] = word.split('=');
+      if (version !== undefined) wanted.set(`${node.host} ${name}`, version);
+    }
   }
   return wanted;
 }
 
-/** Packages that a step asks a version for, each with that. */
-function versioned(params: AnyParams): [name: string, version: string][] {
-  return ([params['names']].flat() as string[]).flatMap((word) => {
-    const [name = '', version] = word.split('=');
-    return version === undefined ? [] : [[name, version]];
-  });
+/** Software of which hosts have another series than their plan asks for. */
+export interface Jump {
+  readonly component: Component;
+  readonly hosts: readonly string[];
+  readonly from: string;
+  readonly to: string;
+  /** To an earlier series. */
+  readonly back: boolean;
+}
+
+/** What changes would bring to another series, one jump for each component and pair of versions; new hosts have none yet. */
+export function jumps(changes: Iterable<{ readonly step: Step; readonly change: Change }>): Jump[] {
+  const found = new Map<string, Jump & { readonly hosts: string[] }>();
+  for (const { step, change } of changes) {
+    if (step.stepType !== 'package') continue;
+    for (const { key, before, after } of change.differences) {
+      const component = versionPackages.get(key);
+      if (component === undefined || typeof before !== 'string' || typeof after !== 'string') continue;
+      const [from, to] = [before, after].map((state) => state.replace(/, held$/, '')) as [string, string];
+      const direction = compareSeries(component, from, to);
+      if (direction === 0) continue;
+      const jump = found.get(`${component} ${from} ${to}`) ?? { component, hosts: [], from, to, back: direction < 0 };
+      found.set(`${component} ${from} ${to}`, jump);
+      jump.hosts.push(step.host);
+    }
+  }
+  return [...found.values()];
 }

@@ -1,10 +1,13 @@
 import { askCeph, cephAnswers, tellCeph } from '../base/ceph.ts';
 import { defineResource, type Found } from './define.ts';
 
-/** How the monitors of a Ceph cluster encrypt what they hand out to daemons: from Ceph 20.2 on. */
+/**
+ * By which cipher the monitors of a Ceph cluster seal what lets clients in at daemons: from Ceph 20.2 on, and only when no
+ * daemon is of an earlier version. Which keys users get by default is another setting, and is left alone.
+ */
 export const cephCipher = defineResource({
   type: 'ceph-cipher',
-  summary: 'By which cipher Ceph monitors make new keys and seal the tickets of services: Ceph 20.2 and later, once all daemons are of it.',
+  summary: 'By which cipher Ceph monitors seal the tickets of services: once all daemons are of Ceph 20.2 or later.',
   nameParam: 'cipher',
   scope: 'cluster',
   slow: true,
@@ -15,15 +18,13 @@ export const cephCipher = defineResource({
     additionalProperties: false,
     properties: { cipher: { type: 'string', enum: ['aes', 'aes256k'], description: 'Its name.' } },
   },
-  desired: (p) => Object.fromEntries(settings.map((name) => [name, p.cipher])),
+  desired: (p) => ({ service: p.cipher }),
   probe: () => askCeph([{ command: { prefix: 'mon dump' } }]),
   parse: (output): Found => {
     const answers = cephAnswers(output);
     if ('unknown' in answers) return answers;
-    const map = JSON.parse(answers[0]!.out) as Readonly<Record<string, unknown>>;
-    return Object.fromEntries(settings.map((name) => [name, (map[`${name}_name`] ?? null) as string | null]));
+    const map = JSON.parse(answers[0]!.out) as { readonly auth_service_cipher?: { readonly name: string } };
+    return { service: map.auth_service_cipher?.name ?? null };
   },
-  apply: (p, change) => tellCeph(change.differences.map(({ key }) => ({ command: { prefix: 'mon set', key, value: p.cipher } }))),
+  apply: (p) => tellCeph([{ command: { prefix: 'mon set', key: 'auth_service_cipher', value: p.cipher } }]),
 });
-
-const settings = ['auth_preferred_cipher', 'auth_service_cipher'] as const;

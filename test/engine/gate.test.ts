@@ -5,7 +5,7 @@ import { sh } from '../../src/base/command.ts';
 import { Invalid } from '../../src/base/problem.ts';
 import { plan as look } from '../../src/engine/run.ts';
 import type { Plan, Step } from '../../src/plan/plan.ts';
-import type { AnyParams, ShellResource } from '../../src/resources/define.ts';
+import type { AnyParams, Found, ShellResource } from '../../src/resources/define.ts';
 import { cloudOf, run, stepsOf } from './clouds.ts';
 import { localHosts } from './local-shell.ts';
 
@@ -23,7 +23,7 @@ function serviceIn(directory: string, host: string, refuse?: ShellResource<AnyPa
     nameParam: 'unit',
     desired: () => ({ state: 'started', loaded: 'new' }),
     probe: () => sh`cat ${at('unit')}`,
-    parse: ({ code, out }) => {
+    parse: ({ code, out }): Found => {
       const [state = '', loaded = ''] = out.toString().trim().split(' ');
       return code === 0 ? { state, loaded } : { unknown: 'nothing is known of it yet' };
     },
@@ -112,7 +112,10 @@ describe('a change that must not be made', () => {
   it('stops all others before anything is touched, in a plan as in an apply', async () => {
     const { plan, log } = cloud('started', refuse);
     const local = localHosts();
-    for (const refused of [run(plan, local), look({ plan, open: local.open, emit: () => undefined })]) {
+    for (const refused of [
+      run(plan, local),
+      look({ plan, open: local.open, command: 'plan', run: 'r1', drain: new AbortController().signal, emit: () => undefined }),
+    ]) {
       const error = await refused.catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(Invalid);
       expect((error as Invalid).problems).toMatchObject([

@@ -316,10 +316,9 @@ describe('fleets', () => {
   it.each([
     ['in a range', `${cloud}  cmp[00001-10000]: {address: 10.1.0.0, kind: compute}\n`],
     ['one by one', cloud + Array.from({ length: 10_000 }, (_, i) => host(i)).join('')],
-  ])('10,000 hosts %s are read in no time', (_name, text) => {
-    const start = performance.now();
-    expect(read(text).hosts).toHaveLength(10_001);
-    // 0.04 and 0.5 seconds on an idle machine; the limit leaves room for tests that run beside this one.
-    expect(performance.now() - start).toBeLessThan(5000);
+  ])('10,000 hosts %s are read', (_name, text) => {
+    const { hosts } = read(text);
+    expect(hosts).toHaveLength(10_001);
+    expect(new Set(hosts.map(({ address }) => address)).size).toBe(10_001);
   });
 });
