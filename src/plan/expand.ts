@@ -350,11 +350,9 @@ class Build {
     const { role } = placement;
     const seen = new Map<string, number>();
     const nth = (id: string): number => seen.set(id, (seen.get(id) ?? 0) + 1).get(id)!;
-    const drain = policyOf(
-      this.#inventory,
-      host.kinds.find((kind) => role.on.includes(kind))!,
-      host.cell,
-    ).drain;
+    // Controllers stand in for network hosts.
+    const kind = host.kinds.find((each) => role.on.includes(each)) ?? 'controller';
+    const { drain } = policyOf(this.#inventory, kind, host.cell);
     const steps = role.upgrade[section]
       .filter((written) => applies(written, placement.params(host), role) && (written.policy?.includes(drain) ?? true))
       .flatMap((written) => {
