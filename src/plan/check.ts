@@ -23,6 +23,15 @@ export function check(plan: Plan): readonly Problem[] {
       report(error.problems.map((problem) => (node.kind === 'step' ? { place: node.place, ...problem } : problem)));
     }
   }
+  for (const trial of plan.trials.filter(({ host }) => hosts.has(host))) {
+    try {
+      // Asking for them works them out.
+      Object.keys(trial.params);
+    } catch (error) {
+      if (!(error instanceof Invalid)) throw error;
+      report(error.problems);
+    }
+  }
   return [...problems.values()];
 }
 

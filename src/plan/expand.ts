@@ -9,9 +9,9 @@ import type { Role, RoleStep } from '../roles/role.ts';
 import { evaluate, type Context } from '../roles/template.ts';
 import { contextOf, family, hostsOf, resolveParams, suits, wantedRoles, type Placement, type SecretOf } from './context.ts';
 import { twice } from './check.ts';
-import type { Api, Plan, PlanNode } from './plan.ts';
+import type { Api, Plan, PlannedTrial, PlanNode } from './plan.ts';
 import { withResources } from './resources.ts';
-import { DeclaredStep, guarded, healthOf, MergedStep, resources, severally, type RoleOnHost, type Watched } from './steps.ts';
+import { DeclaredStep, guarded, healthOf, MergedStep, resources, severally, trialsOf, type RoleOnHost, type Watched } from './steps.ts';
 
 /**
  * Expands an inventory and roles into the graph of steps. Pure, and cheap for fleets: what a step's params are is worked
@@ -59,7 +59,21 @@ function build(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf:
   for (const placement of order) graph.declare(placement);
   for (const host of hosts) graph.openHost(host);
   for (const placement of order) graph.connect(placement);
-  const plan: Plan = { inventory, graph: graph.graph, nodes: graph.nodes, hosts, models, apis: apisOf(graph, order), key };
+  const apis = apisOf(graph, order);
+  let trials: readonly PlannedTrial[] | undefined;
+  const plan: Plan = {
+    inventory,
+    graph: graph.graph,
+    nodes: graph.nodes,
+    hosts,
+    models,
+    apis,
+    // Few commands ask for them.
+    get trials() {
+      return (trials ??= order.flatMap((placement) => graph.trials(placement)));
+    },
+    key,
+  };
   return { plan, order, graph };
 }
 
@@ -274,6 +288,10 @@ class Build {
     }
   }
 
+  trials(placement: Placement): PlannedTrial[] {
+    return this.#built(placement).flatMap((host, i) => trialsOf(this.at(placement, host), i === 0));
+  }
+
   /** The role's first host is always among them. */
   #built({ hosts }: Placement): readonly Host[] {
     return hosts.filter((host) => this.#hosts.has(host));
@@ -350,7 +368,7 @@ class Build {
     const { role } = placement;
     const seen = new Map<string, number>();
     const nth = (id: string): number => seen.set(id, (seen.get(id) ?? 0) + 1).get(id)!;
-    // Controllers stand in for network hosts.
+    // What is on no kind of the host's own is there because a controller stands in for it.
     const kind = host.kinds.find((each) => role.on.includes(each)) ?? 'controller';
     const { drain } = policyOf(this.#inventory, kind, host.cell);
     const steps = role.upgrade[section]

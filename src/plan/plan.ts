@@ -5,6 +5,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
 import type { Check } from '../resources/checks.ts';
 import type { AnyParams, ApiResource, ShellResource } from '../resources/define.ts';
+import type { Trial } from '../trials/define.ts';
 import type { StepSection } from '../roles/role-schema.ts';
 
 /** A resource on a host, to be made what its role says. */
@@ -55,6 +56,14 @@ export interface HealthCheck {
   readonly within: number;
 }
 
+/** Something that `verify` tries as a user, for a host; its role's service there is what is tried. */
+export interface PlannedTrial extends StepName {
+  readonly trial: Trial<AnyParams>;
+  readonly params: AnyParams;
+  /** Seconds that it may take. */
+  readonly within: number;
+}
+
 /** A role that is healthy on all its hosts: what others wait for. */
 export interface Ready {
   readonly kind: 'ready';
@@ -81,6 +90,8 @@ export interface Plan {
   /** Of hosts that are alike to roles, but for name and address, the first: what is right on these is right on all. */
   readonly models: ReadonlySet<Host>;
   readonly apis: ReadonlyMap<string, Api>;
+  /** What `verify` tries: no part of the graph, since nothing waits for it. */
+  readonly trials: readonly PlannedTrial[];
   /** The cloud's key for fingerprints. */
   readonly key: string;
 }

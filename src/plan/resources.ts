@@ -74,6 +74,7 @@ function roleOf(inventory: Inventory, declared: readonly Declared[], placed: rea
     params: {},
     steps: [...installing, ...steps],
     health: [],
+    verify: [],
     upgrade: nothing,
     place: (path, at) => document.place(path, at),
     faults: (checker, path, value) => faultsOf(checker, document, path, value).map((fault) => document.problem(fault)),

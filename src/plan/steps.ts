@@ -9,7 +9,9 @@ import { resourceTypes } from '../resources/index.ts';
 import type { CheckSection, StepSection } from '../roles/role-schema.ts';
 import type { Role, RoleCheck, RoleStep } from '../roles/role.ts';
 import { evaluate, TemplateError, type Context } from '../roles/template.ts';
-import type { Gate, Health, HealthCheck, Step, Watch } from './plan.ts';
+import { trials } from '../trials/index.ts';
+import type { Trial } from '../trials/define.ts';
+import type { Gate, Health, HealthCheck, PlannedTrial, Step, Watch } from './plan.ts';
 
 type Resource = ShellResource<AnyParams> | ApiResource<AnyParams>;
 
@@ -206,6 +208,33 @@ function checkOf(at: RoleOnHost, written: RoleCheck): HealthCheck {
   const check = checks.get(written.type)!;
   const params = workOut(at, written, check.nameParam, check.params);
   return { check, params, name: `${written.type} ${String(params[check.nameParam])}`, within: written.within };
+}
+
+/** What `verify` tries of a role on one host; params are worked out when they are asked for. */
+export function trialsOf(at: RoleOnHost, first: boolean): PlannedTrial[] {
+  const { role, host } = at;
+  return role.verify.flatMap((written): PlannedTrial[] => {
+    const trial = trials.get(written.type) as Trial<AnyParams>;
+    if (trial.scope === 'cluster' && !first) return [];
+    let params: AnyParams | undefined;
+    const worked = () => (params ??= workOut(at, written, trial.nameParam, trial.params));
+    return [
+      {
+        step: `${host.name}/${role.name}/verify: ${written.type}`,
+        host: host.name,
+        role: role.name,
+        stepType: written.type,
+        get name() {
+          return String(worked()[trial.nameParam]);
+        },
+        trial,
+        get params() {
+          return worked();
+        },
+        within: written.within,
+      },
+    ];
+  });
 }
 
 /** What a step is called: its value, or each text of it. */

@@ -1,8 +1,9 @@
 import { checks } from '../resources/checks.ts';
 import type { ParamsSchema, ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
+import { trials } from '../trials/index.ts';
 
-/** A kind of step or check, as far as writing one in role.yaml goes. */
+/** A kind of step, check or trial, as far as writing one in role.yaml goes. */
 interface Writable {
   readonly type: string;
   readonly summary: string;
@@ -74,16 +75,19 @@ export function editorSchema(): Record<string, unknown> {
       ...(resource.type === 'service' ? { watches } : {}),
     }),
   );
-  return structure({ anyOf: steps }, { anyOf: [...checks.values()].map((check) => entry(check, { within })) });
+  const asked = (types: Iterable<Writable>) => ({ anyOf: [...types].map((type) => entry(type, { within })) });
+  return structure({ anyOf: steps }, asked(checks.values()), asked(trials.values()));
 }
 
 /**
  * What a reader of roles needs: params are checked against their types once they are rendered. Which type a step is, its
  * first key says, and that JSON Schema cannot see.
  */
+const asked = { type: 'object', minProperties: 1, properties: { within } };
 export const roleSchema = structure(
   { type: 'object', minProperties: 1, properties: { ...reserved, during, irreversible, policy, template, watches } },
-  { type: 'object', minProperties: 1, properties: { within } },
+  asked,
+  asked,
 );
 
 /** What a role's params.schema.json may say: the part of JSON Schema that params use. */
@@ -126,7 +130,9 @@ export const paramsSchema = {
   },
 } as const;
 
-function structure(step: Record<string, unknown>, check: Record<string, unknown>): Record<string, unknown> {
+type Schema = Record<string, unknown>;
+
+function structure(step: Schema, check: Schema, trial: Schema): Record<string, unknown> {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'A Cellwise role',
@@ -208,6 +214,7 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
       },
       steps: { type: 'array', minItems: 1, description: 'Made so from top to bottom on each host.', items: step },
       health: { type: 'array', description: 'When the role counts as healthy.', items: check },
+      verify: { type: 'array', minItems: 1, description: 'What `cellwise verify` tries as a user of the cloud.', items: trial },
       upgrade: {
         type: 'object',
         description: 'What is done around an upgrade, besides the steps.',
@@ -230,7 +237,7 @@ function lists(described: Readonly<Record<string, string>>, items: Record<string
   );
 }
 
-/** A step or check in role.yaml: its first key is its type, that key's value its name, the rest its params. */
+/** A step, check or trial in role.yaml: its first key is its type, that key's value its name, the rest its params. */
 function entry({ type, summary, params, nameParam }: Writable, extra: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { [nameParam]: name, ...others } = params.properties;
   const properties = Object.fromEntries(Object.entries(others).map(([key, schema]) => [key, orTemplate(schema)]));

@@ -6,6 +6,7 @@ import { checkSchema, faultsOf, prepareSchema, type Checker } from '../document/
 import { checks } from '../resources/checks.ts';
 import type { ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
+import { trials } from '../trials/index.ts';
 import { paramsSchema, roleSchema, sections, type CheckSection, type StepSection } from './role-schema.ts';
 import { compile, TemplateError, type Template } from './template.ts';
 
@@ -33,6 +34,8 @@ export interface Role {
   readonly params: Readonly<Record<string, ParamSchema>>;
   readonly steps: readonly RoleStep[];
   readonly health: readonly RoleCheck[];
+  /** What `verify` tries as a user. */
+  readonly verify: readonly RoleCheck[];
   readonly upgrade: RoleUpgrade;
   /** Asked before a service that runs is restarted, one host after the other. */
   readonly gate: readonly RoleCheck[];
@@ -147,6 +150,7 @@ interface RoleDocument {
   readonly api?: NonNullable<Role['api']>;
   readonly steps: readonly Readonly<Record<string, unknown>>[];
   readonly health?: readonly Readonly<Record<string, unknown>>[];
+  readonly verify?: readonly Readonly<Record<string, unknown>>[];
   readonly upgrade?: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>;
   readonly gate?: readonly Readonly<Record<string, unknown>>[];
 }
@@ -182,6 +186,7 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
     params: params.schemas,
     steps: written.steps.map((step, i) => readStep(step, ['steps', i])),
     health: (written.health ?? []).map((check, i) => readCheck(check, ['health', i])),
+    verify: (written.verify ?? []).map((trial, i) => readCheck(trial, ['verify', i])),
     gate: (written.gate ?? []).map((check, i) => readCheck(check, ['gate', i])),
     upgrade: readUpgrade(written.upgrade ?? {}),
     ...(written.storage ? { storage: written.storage } : {}),
@@ -201,14 +206,17 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
 const stepTypes: ReadonlyMap<string, unknown> = new Map(resourceTypes.map(({ type }) => [type, type]));
 
 type Entries = readonly Readonly<Record<string, unknown>>[];
+/** What stands in a list of role.yaml. */
+type Word = 'step' | 'check' | 'trial';
 
 /** Steps and checks whose first key is no type, and what has no place around an upgrade. */
 function typeProblems(document: Document): Problem[] {
-  const { steps, health = [], gate = [], upgrade = {} } = document.value as RoleDocument;
+  const { steps, health = [], verify = [], gate = [], upgrade = {} } = document.value as RoleDocument;
   return [
     ...unknownTypes(document, ['steps'], steps, 'step'),
     ...steps.flatMap((step, i) => ('policy' in step ? [misplaced(document, ['steps', i, 'policy'])] : [])),
     ...unknownTypes(document, ['health'], health, 'check'),
+    ...unknownTypes(document, ['verify'], verify, 'trial'),
     ...unknownTypes(document, ['gate'], gate, 'check'),
     ...Object.entries(upgrade).flatMap(([section, entries]) => [
       ...unknownTypes(document, ['upgrade', section], entries, section in sections.checks ? 'check' : 'step'),
@@ -217,8 +225,8 @@ function typeProblems(document: Document): Problem[] {
   ];
 }
 
-function unknownTypes(document: Document, path: readonly (string | number)[], entries: Entries, what: 'step' | 'check'): Problem[] {
-  const types = what === 'step' ? stepTypes : checks;
+function unknownTypes(document: Document, path: readonly (string | number)[], entries: Entries, what: Word): Problem[] {
+  const types = { step: stepTypes, check: checks, trial: trials }[what];
   return entries.flatMap((each, i) => {
     const type = Object.keys(each)[0]!;
     return types.has(type) ? [] : [unknownType(document, [...path, i, type], type, what, types.keys())];
@@ -248,13 +256,7 @@ function readUpgrade(written: Readonly<Record<string, Entries>>): RoleUpgrade {
   return { ...read(sections.steps, readStep), checks: read(sections.checks, readCheck) };
 }
 
-function unknownType(
-  document: Document,
-  path: readonly (string | number)[],
-  type: string,
-  what: 'step' | 'check',
-  types: Iterable<string>,
-): Problem {
+function unknownType(document: Document, path: readonly (string | number)[], type: string, what: Word, types: Iterable<string>): Problem {
   const near = nearest(type, types);
   return document.problem({
     code: 'unknown-step-type',
