@@ -22,6 +22,8 @@ export const resources: ReadonlyMap<string, Resource> = new Map(resourceTypes.ma
 export interface RoleOnHost {
   readonly role: Role;
   readonly host: Host;
+  /** The cell of its own that the role, or one of its steps, is there for. */
+  readonly cell?: string;
   readonly context: Context;
 }
 
@@ -78,8 +80,17 @@ export class DeclaredStep implements Step {
     return this.#at.role.name;
   }
 
+  get cell(): string | undefined {
+    return this.#at.cell;
+  }
+
   get stepType(): string {
     return this.#written.type;
+  }
+
+  /** Its name as the role writes it. */
+  get written(): unknown {
+    return this.#written.name;
   }
 
   get place(): Place {
@@ -195,13 +206,20 @@ export function healthOf(at: RoleOnHost, section?: CheckSection): Health {
   const written = section === undefined ? at.role.health : at.role.upgrade.checks[section];
   return {
     kind: 'health',
-    id: `${at.host.name}/${at.role.name}/${section === undefined ? 'health' : `${section}: checks`}`,
+    id: healthId(at, section),
     host: at.host.name,
     role: at.role.name,
+    ...(at.cell === undefined ? {} : { cell: at.cell }),
     get checks() {
       return (worked ??= written.map((check) => checkOf(at, check)));
     },
   };
+}
+
+export function healthId({ host, role, cell }: Pick<RoleOnHost, 'host' | 'role' | 'cell'>, section?: CheckSection): string {
+  // A controller carries what it does for each cell; a host of a cell is there for that cell alone.
+  const elsewhere = cell === undefined || cell === host.cell ? '' : ` in ${cell}`;
+  return `${host.name}/${role.name}/${section === undefined ? 'health' : `${section}: checks`}${elsewhere}`;
 }
 
 function checkOf(at: RoleOnHost, written: RoleCheck): HealthCheck {

@@ -39,6 +39,11 @@ export const dbSync = defineResource({
         items: { type: 'string', minLength: 1 },
         description: 'Its databases in MariaDB, on this host; one of the service’s name when left out.',
       },
+      options: {
+        type: 'string',
+        pattern: '^/[A-Za-z0-9/._-]+$',
+        description: 'File of options for MariaDB’s client, where the databases are on another host.',
+      },
       user: { type: 'string', description: 'Who runs the command; the user of the service’s name when left out.' },
       expand: {
         type: 'boolean',
@@ -82,6 +87,7 @@ interface Versions {
   readonly service: string;
   readonly package: string;
   readonly databases?: readonly string[];
+  readonly options?: string;
 }
 
 /** Defines the shell function that puts the version of the programs and of the tables into `now`. */
@@ -89,13 +95,14 @@ function versions(p: Versions): Command {
   const rows = (p.databases ?? [p.service]).map(
     (name) => `SELECT version_num FROM \`${name.replaceAll('`', '``')}\`.alembic_version ORDER BY 1;`,
   );
+  const client = [...(p.options === undefined ? [] : [`--defaults-extra-file=${p.options}`]), '-NB', '--connect-timeout=10'];
   // No table of versions (error 1146) is a database that was never migrated; any other error is one.
   return sh`
 versions() {
   command -v mariadb >/dev/null || { echo 'MariaDB is not installed on this host' >&2; return 1; }
   programs=$(dpkg-query -W -f '\${db:Status-Status} \${Version}' -- ${p.package} 2>/dev/null)
   case $programs in 'installed '*) ;; *) printf '%s is not installed\n' ${p.package} >&2; return 1 ;; esac
-  tables=$(printf %s ${rows.join('\n')} | mariadb -NB --connect-timeout=10 2>&1)
+  tables=$(printf %s ${rows.join('\n')} | mariadb ${client} 2>&1)
   case $? in
   0) ;;
   *) case $tables in *'ERROR 1146 '*) tables=none ;; *) printf '%s\n' "$tables" >&2; return 1 ;; esac ;;

@@ -13,6 +13,8 @@ export interface ValueSchema {
   readonly additionalProperties?: boolean | ValueSchema;
   readonly required?: readonly string[];
   readonly default?: unknown;
+  /** Of a role's secret: each cell that has hosts of its own has its own. */
+  readonly per?: 'cell';
   readonly pattern?: string;
   /** `secret`: must be a secret. `text`: may hold secrets. Both arrive as Text. */
   readonly format?: 'secret' | 'text' | 'ipv4';

@@ -13,6 +13,7 @@ interface Writable {
 
 const reserved = {
   once: { type: 'boolean', description: "Only on the role's first host; its other hosts wait here." },
+  per: { enum: ['cell'], description: 'cell: for each cell that has hosts of its own, and not for the one that controllers carry.' },
   when: {
     description: 'Only where this param is true or is given at all, or where these params have these values.',
     anyOf: [{ type: 'string' }, { type: 'object', minProperties: 1 }],
@@ -117,6 +118,7 @@ export const paramsSchema = {
         additionalProperties: { anyOf: [{ type: 'boolean' }, { $ref: '#/$defs/value' }] },
         required: { type: 'array', items: { type: 'string' } },
         default: {},
+        per: { enum: ['cell'] },
         pattern: { type: 'string', format: 'regex' },
         format: { enum: ['secret', 'text', 'ipv4', 'cidr'] },
         minimum: { type: 'number' },
@@ -147,12 +149,16 @@ function structure(step: Schema, check: Schema, trial: Schema): Record<string, u
         minItems: 1,
         uniqueItems: true,
         items: { enum: ['controller', 'network', 'compute', 'storage', 'cell'] },
-        description:
-          'The kinds of host that carry it; network: controllers where no host is of this kind; cell: controllers that belong to a cell.',
+        description: 'The kinds of host that carry it; network: controllers where no host is of this kind.',
       },
       scope: {
         enum: ['host', 'cloud'],
         description: 'host: whoever needs it waits for it on its own host only. cloud (the default): on all hosts.',
+      },
+      per: {
+        enum: ['cell'],
+        description:
+          'cell: once for the cloud and the cell that its controllers carry, and once for each cell that has hosts of its own. First host, once and needs hold within each.',
       },
       hosts: {
         description:

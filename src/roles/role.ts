@@ -18,6 +18,8 @@ export interface Role {
   readonly on: readonly string[];
   /** `host`: whoever needs it waits for it on its own host only. `cloud`: for all hosts that carry it. */
   readonly scope: 'host' | 'cloud';
+  /** Once for the cloud, and once for each cell that has hosts of its own; left out: once for all. */
+  readonly per?: 'cell';
   /** On all hosts of its kinds, the first only, an odd number of them, those that are to leave, or those that carry another role. */
   readonly hosts: 'all' | 'first' | 'quorum' | 'leaving' | { readonly with: string };
   /** Only in clouds with this storage back end. */
@@ -70,6 +72,8 @@ export interface RoleStep {
   readonly once: boolean;
   /** The name of a param that must be true or, if it is no boolean, be given; or params and the values that they must have. */
   readonly when?: string | Readonly<Record<string, unknown>>;
+  /** Done for each cell that has hosts of its own; left out: once. */
+  readonly per?: 'cell';
   readonly watches: readonly string[];
   /** Left out: always. */
   readonly during?: 'deploy' | 'upgrade';
@@ -140,6 +144,7 @@ interface RoleDocument {
   readonly summary: string;
   readonly on: readonly string[];
   readonly scope?: 'host' | 'cloud';
+  readonly per?: 'cell';
   readonly hosts?: Role['hosts'];
   readonly storage?: Role['storage'];
   readonly part_of?: string;
@@ -189,6 +194,7 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
     verify: (written.verify ?? []).map((trial, i) => readCheck(trial, ['verify', i])),
     gate: (written.gate ?? []).map((check, i) => readCheck(check, ['gate', i])),
     upgrade: readUpgrade(written.upgrade ?? {}),
+    ...(written.per ? { per: written.per } : {}),
     ...(written.storage ? { storage: written.storage } : {}),
     ...(written.part_of === undefined ? {} : { partOf: written.part_of }),
     ...(written.api ? { api: written.api } : {}),
@@ -281,7 +287,7 @@ const paramsChecker = prepareSchema(paramsSchema);
 
 function readStep(written: Readonly<Record<string, unknown>>, path: RoleStep['path']): RoleStep {
   const [[type, name], ...rest] = Object.entries(written) as [[string, unknown], ...[string, unknown][]];
-  const { template, once, when, watches, during, irreversible, policy, ...params } = Object.fromEntries(rest);
+  const { template, once, per, when, watches, during, irreversible, policy, ...params } = Object.fromEntries(rest);
   return {
     type,
     name,
@@ -289,6 +295,7 @@ function readStep(written: Readonly<Record<string, unknown>>, path: RoleStep['pa
     once: once === true,
     watches: (watches ?? []) as string[],
     irreversible: irreversible === true,
+    ...(per === undefined ? {} : { per: per as NonNullable<RoleStep['per']> }),
     ...(during === undefined ? {} : { during: during as NonNullable<RoleStep['during']> }),
     ...(policy === undefined ? {} : { policy: policy as string[] }),
     ...(when === undefined ? {} : { when: when as NonNullable<RoleStep['when']> }),

@@ -626,7 +626,7 @@ SQL`,
 INSERT INTO services (host, \`binary\`, topic, report_count, disabled, forced_down, deleted, version, uuid)
 VALUES ('cmp1', 'nova-compute', 'compute', 1, 0, 0, 0, 68, UUID()), ('ctl1', 'nova-conductor', 'conductor', 1, 0, 0, 0, 68, UUID())
 SQL`,
-    params: { cell: 'cell1', database: 'nova' },
+    params: { cell: 'cell1', database: 'nova', address: '127.0.0.1', user: 'nova', password: keystoneDb },
     first: 'differs',
     tamper: 'mariadb nova_api -e "DELETE FROM host_mappings"',
     mends: ['unmapped'],

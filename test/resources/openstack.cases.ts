@@ -1,8 +1,15 @@
 import { createHash } from 'node:crypto';
-import { Secret } from '../../src/base/secret.ts';
+import { Secret, text } from '../../src/base/secret.ts';
 import type { ApiCase, Case, Exchange } from './case.ts';
 
+const discover = { cell: 'cell1', database: 'nova', address: '10.0.0.1', user: 'nova', password: Secret.of('db', 'hunter2') };
 const cell = { cell: 'cell1', database: '{scheme}://{username}:{password}@db/nova?{query}', queue: 'rabbit://{username}:{password}@mq/' };
+const password = Secret.of('mq', 'hunter2');
+const ownCell = {
+  cell: 'cell2',
+  database: text`mysql+pymysql://nova:${password}@db/nova`,
+  queue: text`rabbit://openstack:${password}@mq/`,
+};
 const cells = (...rows: readonly string[][]) => rows.map((row) => `${row.join('\t')}\n`).join('');
 const cell0 = ['cell0', 'mysql+pymysql://x', 'none:///', '0'];
 const down = { code: 1, err: "ERROR 2002 (HY000): Can't connect (2)\n" };
@@ -76,8 +83,9 @@ export const openstack: readonly Case[] = [
     answer: cells(cell0),
     found: null,
     differs: ['database', 'queue', 'disabled'],
-    runs: ['create_cell --name cell1', "--transport-url 'rabbit://{username}:{password}@mq/'"],
+    runs: ['create_cell --name cell1'],
     leaves: ['update_cell'],
+    input: `[DEFAULT]\ntransport_url = ${cell.queue}\n[database]\nconnection = ${cell.database}\n`,
   },
   {
     type: 'nova-cell',
@@ -103,22 +111,32 @@ export const openstack: readonly Case[] = [
     answer: cells(['cell1', cell.database, 'rabbit://else', '1']),
     found: { database: cell.database, queue: 'rabbit://else', disabled: '1' },
     differs: ['queue', 'disabled'],
-    runs: ['update_cell --cell_uuid "$uuid" --name cell1', '--enable'],
+    runs: ['update_cell --cell_uuid', '--name cell1 --enable'],
+  },
+  {
+    type: 'nova-cell',
+    is: 'another password',
+    params: ownCell,
+    answer: cells(['cell2', 'mysql+pymysql://nova:old@db/nova', 'rabbit://openstack:hunter2@mq/', '0']),
+    found: { database: 'another', queue: 'rabbit://openstack:‹secret mq›@mq/', disabled: '0' },
+    differs: ['database'],
+    runs: ['update_cell --cell_uuid', '--name cell2 --enable'],
+    leaves: ['hunter2', 'create_cell'],
   },
   { type: 'nova-cell', is: 'a server that is down', params: cell, answer: down, found: { unknown: down.err.trim() } },
   {
     type: 'nova-discover',
     is: 'none that is not mapped',
-    params: { cell: 'cell1', database: 'nova' },
-    answer: '',
+    params: discover,
+    answer: 'runs\tcmp1\nmapped\tcmp1\nmapped\tcmp9\n',
     found: { unmapped: [] },
     differs: null,
   },
   {
     type: 'nova-discover',
     is: 'two new hosts',
-    params: { cell: 'cell1', database: 'nova' },
-    answer: 'cmp1\ncmp2\n',
+    params: discover,
+    answer: 'runs\tcmp2\nruns\tcmp3\nruns\tcmp1\nmapped\tcmp3\n',
     found: { unmapped: ['cmp1', 'cmp2'] },
     differs: ['unmapped'],
     runs: ['discover_hosts --by-service --cell_uuid "$uuid"'],
@@ -126,7 +144,7 @@ export const openstack: readonly Case[] = [
   {
     type: 'nova-discover',
     is: 'a server that is down',
-    params: { cell: 'cell1', database: 'nova' },
+    params: discover,
     answer: down,
     found: { unknown: down.err.trim() },
   },
