@@ -115,7 +115,7 @@ export function contextOf(inventory: Inventory, placement: Placement, host: Host
       kinds: host.kinds,
       cell: host.cell,
       zone: host.zone,
-      disks: host.disks.filter(({ state }) => state === 'present').map(({ device }) => device),
+      disks: devicesOf(host.disks),
     },
     hosts: addressesOf(placement),
     leaving: leavingOf(inventory, placement),
@@ -187,10 +187,18 @@ function face(inventory: Inventory, placement: Placement, host: Host): Context {
 
 const addresses = new WeakMap<Placement, readonly Context[]>();
 
+function seenByOthers({ name, address, zone, disks }: Host): Context {
+  return { name, address, ...(zone === undefined ? {} : { zone }), ...(disks.length > 0 ? { disks: devicesOf(disks) } : {}) };
+}
+
+function devicesOf(disks: Host['disks']): readonly string[] {
+  return disks.filter(({ state }) => state === 'present').map(({ device }) => device);
+}
+
 /** A role's hosts as templates see them. One list for a whole fleet: with one for each host, 10,000 hosts fill the memory. */
 function addressesOf(placement: Placement): readonly Context[] {
   let known = addresses.get(placement);
-  if (!known) addresses.set(placement, (known = placement.hosts.map(({ name, address }) => ({ name, address }))));
+  if (!known) addresses.set(placement, (known = placement.hosts.map(seenByOthers)));
   return known;
 }
 

@@ -45,6 +45,7 @@ import { router } from './router.ts';
 import { securityGroup } from './security-group.ts';
 import { service } from './service.ts';
 import { subnet } from './subnet.ts';
+import { swiftRing } from './swift-ring.ts';
 import { symlink } from './symlink.ts';
 import { sysctl } from './sysctl.ts';
 import { timeSync } from './time-sync.ts';
@@ -106,4 +107,5 @@ export const resourceTypes: readonly ResourceType[] = [
   cephDrain,
   cephPool,
   rgwUser,
+  swiftRing,
 ];

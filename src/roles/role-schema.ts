@@ -155,7 +155,7 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
           { type: 'object', required: ['with'], additionalProperties: false, properties: { with: { type: 'string' } } },
         ],
       },
-      storage: { enum: ['ceph', 'file'], description: 'Only in clouds with this storage back end.' },
+      storage: { enum: ['ceph', 'file', 'swift'], description: 'Only in clouds with this storage back end.' },
       part_of: {
         type: 'string',
         description: 'A role that it comes along with, whether or not the inventory names it among the services.',
