@@ -47,9 +47,9 @@ export const swiftRing = defineResource({
   },
   desired: (p) => ({ sha256: createHash('sha256').update(contentOf(p)).digest('hex'), mode: '644' }),
   refuse: (p, { before }) => {
-    const power = before?.['part_power'];
+    const power = before?.['part_power'] as number | undefined;
     if (power === undefined || power === p.part_power) return undefined;
-    return `the ring has 2^${String(power)} parts, and that can never change: say part_power ${String(power)}`;
+    return `the ring has 2^${power} parts, and that can never change: say part_power ${power}`;
   },
   // gzip may pack the same otherwise tomorrow: what counts is what is in it. The header says how many parts there are.
   probe: (p) => sh`
