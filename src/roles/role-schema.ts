@@ -168,7 +168,7 @@ function structure(step: Schema, check: Schema, trial: Schema): Record<string, u
           { type: 'object', required: ['with'], additionalProperties: false, properties: { with: { type: 'string' } } },
         ],
       },
-      storage: { enum: ['ceph', 'file'], description: 'Only in clouds with this storage back end.' },
+      storage: { enum: ['ceph', 'file', 'swift'], description: 'Only in clouds with this storage back end.' },
       part_of: {
         type: 'string',
         description: 'A role that it comes along with, whether or not the inventory names it among the services.',
