@@ -9,7 +9,9 @@ import { resourceTypes } from '../resources/index.ts';
 import type { CheckSection, StepSection } from '../roles/role-schema.ts';
 import type { Role, RoleCheck, RoleStep } from '../roles/role.ts';
 import { evaluate, TemplateError, type Context } from '../roles/template.ts';
-import type { Gate, Health, HealthCheck, Step, Watch } from './plan.ts';
+import { trials } from '../trials/index.ts';
+import type { Trial } from '../trials/define.ts';
+import type { Gate, Health, HealthCheck, PlannedTrial, Step, Watch } from './plan.ts';
 
 type Resource = ShellResource<AnyParams> | ApiResource<AnyParams>;
 
@@ -20,6 +22,8 @@ export const resources: ReadonlyMap<string, Resource> = new Map(resourceTypes.ma
 export interface RoleOnHost {
   readonly role: Role;
   readonly host: Host;
+  /** The cell of its own that the role, or one of its steps, is there for. */
+  readonly cell?: string;
   readonly context: Context;
 }
 
@@ -78,8 +82,17 @@ export class DeclaredStep implements Step {
     return this.#at.role.name;
   }
 
+  get cell(): string | undefined {
+    return this.#at.cell;
+  }
+
   get stepType(): string {
     return this.#written.type;
+  }
+
+  /** Its name as the role writes it. */
+  get written(): unknown {
+    return this.#written.name;
   }
 
   get place(): Place {
@@ -197,19 +210,53 @@ export function healthOf(at: RoleOnHost, section?: CheckSection): Health {
   const written = section === undefined ? at.role.health : at.role.upgrade.checks[section];
   return {
     kind: 'health',
-    id: [at.host.name, at.role.name, section === undefined ? 'health' : `${section}: checks`].join('/'),
+    id: healthId(at, section),
     host: at.host.name,
     role: at.role.name,
+    ...(at.cell === undefined ? {} : { cell: at.cell }),
     get checks() {
       return (worked ??= written.map((check) => checkOf(at, check)));
     },
   };
 }
 
+export function healthId({ host, role, cell }: Pick<RoleOnHost, 'host' | 'role' | 'cell'>, section?: CheckSection): string {
+  // A controller carries what it does for each cell; a host of a cell is there for that cell alone.
+  const elsewhere = cell === undefined || cell === host.cell ? '' : ` in ${cell}`;
+  return [host.name, role.name, `${section === undefined ? 'health' : `${section}: checks`}${elsewhere}`].join('/');
+}
+
 function checkOf(at: RoleOnHost, written: RoleCheck): HealthCheck {
   const check = checks.get(written.type)!;
   const params = workOut(at, written, check.nameParam, check.params);
   return { check, params, name: `${written.type} ${String(params[check.nameParam])}`, within: written.within };
+}
+
+/** What `verify` tries of a role on one host; params are worked out when they are asked for. */
+export function trialsOf(at: RoleOnHost, first: boolean): PlannedTrial[] {
+  const { role, host } = at;
+  return role.verify.flatMap((written): PlannedTrial[] => {
+    const trial = trials.get(written.type) as Trial<AnyParams>;
+    if (trial.scope === 'cluster' && !first) return [];
+    let params: AnyParams | undefined;
+    const worked = () => (params ??= workOut(at, written, trial.nameParam, trial.params));
+    return [
+      {
+        step: `${host.name}/${role.name}/verify: ${written.type}`,
+        host: host.name,
+        role: role.name,
+        stepType: written.type,
+        get name() {
+          return String(worked()[trial.nameParam]);
+        },
+        trial,
+        get params() {
+          return worked();
+        },
+        within: written.within,
+      },
+    ];
+  });
 }
 
 /** What a step is called: its value, or each text of it. */

@@ -1,7 +1,8 @@
 import Handlebars from 'handlebars';
-import { cephxKey, uuidOf } from '../base/ceph.ts';
+import { cephxKey, uuid5, uuidOf } from '../base/ceph.ts';
 import { quote } from '../base/command.ts';
-import { mapText, Secret, text, type Text } from '../base/secret.ts';
+import { mapText, reveal, Secret, text, type Text } from '../base/secret.ts';
+import { sshKey, sshPublicKey } from '../base/ssh-key.ts';
 
 /** What names in a template stand for: plain data, in which texts may be secret. */
 export type Context = { readonly [name: string]: unknown };
@@ -49,19 +50,24 @@ export function compile(source: string): Template {
 }
 
 /**
- * The value of a text in role.yaml. A text that is one name alone (`{{os.packages}}`) gives that value itself, be it a
- * list, a number or a secret; any other text is rendered. Throws TemplateError.
+ * The value of a text in role.yaml. A text that is one name alone (`{{os.packages}}`), or one name looked up in another
+ * (`{{lookup os.versions cloud.release}}`), gives that value itself, be it a list, a number or a secret, and undefined for
+ * null; any other text is rendered. Throws TemplateError.
  */
 export function evaluate(source: string, context: Context): unknown {
   if (!source.includes('{{')) return source;
-  const alone = /^\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*\}\}$/.exec(source);
-  if (!alone) return compiled(source)(context);
+  const [, alone, table, entry] = lone.exec(source) ?? [];
+  if (alone === undefined && table === undefined) return compiled(source)(context);
+  const valueOf = (name: string): unknown => name.split('.').reduce<unknown>(member, context);
   try {
-    return alone[1]!.split('.').reduce<unknown>(member, context);
+    return alone === undefined ? (member(valueOf(table!), String(valueOf(entry!))) ?? undefined) : valueOf(alone);
   } catch (error) {
     throw error instanceof TemplateError ? error.at(1, 3) : error;
   }
 }
+
+const name = String.raw`([A-Za-z_][\w-]*(?:\.[\w-]+)*)`;
+const lone = new RegExp(String.raw`^\{\{\s*(?:${name}|lookup\s+${name}\s+${name})\s*\}\}$`);
 
 const cache = new Map<string, Template>();
 
@@ -251,8 +257,16 @@ const helpers: Readonly<Record<string, (...given: unknown[]) => unknown>> = {
   pluck: (items: unknown, name: unknown) => list(items).map((item) => member(item, String(name))),
   // What a secret stands for in Ceph: the key of an entity.
   cephx: (value: unknown, ...entity: unknown[]) => cephxKey(asText(value), entity.join('')),
-  // An id that is made once, of a secret, and no secret itself.
-  uuid: (value: unknown) => uuidOf(asText(value)),
+  // The same of the cipher that Ceph knows from 20.2 on.
+  cephx256k: (value: unknown, ...entity: unknown[]) => cephxKey(asText(value), entity.join(''), 'aes256k'),
+  // An id that is made once, of a secret, and no secret itself; with a name, one of many.
+  uuid: (value: unknown, ...name: unknown[]) => {
+    const id = uuidOf(asText(value));
+    return name.length > 0 ? uuid5(id, name.join('')) : id;
+  },
+  // What a secret stands for in SSH: a private key, and the public one, which is no secret.
+  'ssh-key': (value: unknown) => mapText(asText(value), sshKey),
+  'ssh-public': (value: unknown) => sshPublicKey(reveal(asText(value))),
   eq: (a: unknown, b: unknown) => a === b,
   json,
   lookup: (parent: unknown, name: unknown) => member(parent, String(name)),

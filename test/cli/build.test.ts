@@ -14,7 +14,7 @@ afterAll(() => {
 it('what is built finds what it ships with', () => {
   const run = (command: string, ...args: string[]): string => execFileSync(command, args, { cwd: root, encoding: 'utf8' });
   run('node_modules/.bin/rolldown', '--config', '--log-level', 'silent', '--dir', join(directory, 'dist/cli'));
-  for (const part of ['roles', 'schemas', 'package.json', 'node_modules']) symlinkSync(join(root, part), join(directory, part));
+  for (const part of ['roles', 'schemas', 'images', 'package.json', 'node_modules']) symlinkSync(join(root, part), join(directory, part));
   const cellwise = (...args: string[]): string => run(process.execPath, join(directory, 'dist/cli/main.js'), ...args);
   expect(cellwise('validate', '-i', 'inventories/lab.yaml')).toMatch(/^inventories\/lab.yaml is valid: 6 hosts/);
   expect(cellwise('explain', 'file')).toContain('content');

@@ -33,11 +33,12 @@ export class TestCloud {
     this.write();
   }
 
-  /** Writes the inventory: that of the lab, elsewhere, with `change` made to its text. */
+  /** Writes the inventory: that of the lab, elsewhere and without its resources, with `change` made to its text. */
   write(change: (text: string) => string = (text) => text): void {
     const lab = readFileSync('inventories/lab.yaml', 'utf8');
     const own = lab
       .replace('name: lab\n', `name: ${this.name}\n  services: [keystone]\n`)
+      .replace(/^resources:\n(?:(?: .*)?\n)*/m, '')
       .replaceAll('10.77.', `${this.#network}.`)
       .replaceAll('.cellwise/lab/', '.cellwise/cloud/');
     writeFileSync(this.inventory, change(own));
