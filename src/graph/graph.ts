@@ -114,8 +114,12 @@ export class Graph {
     // Asked where fewer are: what waits for all hosts has 10,000 needs, what all hosts wait for is needed by as many.
     const known = node.needs.length < need.neededBy.length ? node.needs.some((edge) => edge.node === need) : need.neededBy.includes(node);
     if (known) return false;
-    node.needs.push({ node: need, why });
-    need.neededBy.push(node);
+    const edge = { node: need, why };
+    // Most have one: an empty list that grows takes room for sixteen.
+    if (node.needs.length === 0) node.needs = [edge];
+    else node.needs.push(edge);
+    if (need.neededBy.length === 0) need.neededBy = [node];
+    else need.neededBy.push(node);
     return true;
   }
 
@@ -147,10 +151,10 @@ interface Node {
   readonly id: string;
   /** In the order of adding. */
   readonly nth: number;
-  readonly needs: { readonly node: Node; readonly why: string }[];
+  needs: { readonly node: Node; readonly why: string }[];
   /** Those of `needs` that may fail; few nodes have any. */
   loose?: Set<string>;
-  readonly neededBy: Node[];
+  neededBy: Node[];
 }
 
 /** Thrown when things wait for each other. `path` starts and ends with the same id; each waits for the next. */

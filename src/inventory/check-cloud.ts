@@ -70,7 +70,8 @@ function storage(inventory: Data): Fault[] {
   if (hosts > 0) return given(inventory, 'ceph', 'replicas').flatMap(({ value, path }) => tooManyReplicas(value, path, hosts));
   if (inventory.cloud.storage === 'file') return [];
   const hint = 'Add hosts of `kind: storage`, or write `storage: file`';
-  return [{ code: 'no-storage', path: ['cloud', 'storage'], message: 'Ceph needs storage hosts, and there is none', hint }];
+  const message = `${inventory.cloud.storage === 'ceph' ? 'Ceph' : 'Swift'} needs storage hosts, and there is none`;
+  return [{ code: 'no-storage', path: ['cloud', 'storage'], message, hint }];
 }
 
 function tooManyReplicas(value: Json, path: Path, hosts: number): Fault[] {

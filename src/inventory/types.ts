@@ -42,7 +42,7 @@ export interface Cloud {
   readonly region: string;
   readonly os: string;
   readonly domain?: string;
-  readonly storage: 'ceph' | 'file';
+  readonly storage: 'ceph' | 'file' | 'swift';
   /** Names of the roles that the cloud is to have; what they need comes along. Left out: all roles. */
   readonly services?: readonly string[];
   readonly vip: { readonly internal?: string; readonly external?: string };

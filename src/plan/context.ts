@@ -198,7 +198,7 @@ export function contextOf(inventory: Inventory, placement: Placement, host: Host
       kinds: host.kinds,
       cell: host.cell,
       zone: host.zone,
-      disks: host.disks.filter(({ state }) => state === 'present').map(({ device }) => device),
+      disks: devicesOf(host.disks),
     },
     hosts: addressesOf(placement),
     leaving: leavingOf(inventory, placement),
@@ -271,6 +271,10 @@ function face(inventory: Inventory, placement: Placement, host: Host): Context {
 
 const addresses = new WeakMap<Placement, readonly Context[]>();
 
+function devicesOf(disks: Host['disks']): readonly string[] {
+  return disks.filter(({ state }) => state === 'present').map(({ device }) => device);
+}
+
 /** A role's hosts as templates see them. One list for a whole fleet: with one for each host, 10,000 hosts fill the memory. */
 function addressesOf(placement: Placement): readonly Context[] {
   let known = addresses.get(placement);
@@ -286,7 +290,15 @@ function cloudOf(inventory: Inventory): Context {
     const { name, release, region, os, domain, storage, vip } = inventory.cloud;
     const names = (host: Host): string[] => (domain === undefined ? [host.name] : [`${host.name}.${domain}`, host.name]);
     const addresses = inventory.hosts.map((host) => ({ address: host.address, names: names(host) }));
-    cloud = { name, release, region, os, domain, storage, vip, addresses };
+    const stores = inventory.hosts
+      .filter(({ kinds, state }) => state === 'present' && kinds.includes('storage'))
+      .map((host) => ({
+        name: host.name,
+        address: host.address,
+        ...(host.zone === undefined ? {} : { zone: host.zone }),
+        disks: devicesOf(host.disks),
+      }));
+    cloud = { name, release, region, os, domain, storage, vip, addresses, stores };
     clouds.set(inventory, cloud);
   }
   return cloud;

@@ -110,7 +110,7 @@ function place(inventory: Inventory, role: Role, group: Group, secretOf: SecretO
   const known = new Map<Host | string, Context>();
   const params = (host: Host): Context => {
     // Hosts of a fleet have their params from the same levels: they share what these come to.
-    const levels = Object.keys(host.params).length > 0 ? host : canonical([host.kinds, host.cell]);
+    const levels = Object.keys(host.params).length > 0 ? host : `${host.kinds.join()} ${host.cell ?? ''}`;
     let context = known.get(levels);
     if (!context) {
       const resolved = Object.entries(resolveParams(inventory, role, host, secretOf, group.cell));

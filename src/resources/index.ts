@@ -54,6 +54,7 @@ import { router } from './router.ts';
 import { securityGroup } from './security-group.ts';
 import { service } from './service.ts';
 import { subnet } from './subnet.ts';
+import { swiftRing } from './swift-ring.ts';
 import { symlink } from './symlink.ts';
 import { sysctl } from './sysctl.ts';
 import { timeSync } from './time-sync.ts';
@@ -124,4 +125,5 @@ export const resourceTypes: readonly ResourceType[] = [
   cephFlag,
   cephBackup,
   rgwUser,
+  swiftRing,
 ];

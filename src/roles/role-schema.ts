@@ -77,7 +77,8 @@ export function editorSchema(): Record<string, unknown> {
     }),
   );
   const asked = (types: Iterable<Writable>) => ({ anyOf: [...types].map((type) => entry(type, { within })) });
-  return structure({ anyOf: steps }, asked(checks.values()), asked(trials.values()));
+  const $defs = { step: { anyOf: steps }, check: asked(checks.values()), trial: asked(trials.values()) };
+  return { ...structure({ $ref: '#/$defs/step' }, { $ref: '#/$defs/check' }, { $ref: '#/$defs/trial' }), $defs };
 }
 
 /**
@@ -168,7 +169,7 @@ function structure(step: Schema, check: Schema, trial: Schema): Record<string, u
           { type: 'object', required: ['with'], additionalProperties: false, properties: { with: { type: 'string' } } },
         ],
       },
-      storage: { enum: ['ceph', 'file'], description: 'Only in clouds with this storage back end.' },
+      storage: { enum: ['ceph', 'file', 'swift'], description: 'Only in clouds with this storage back end.' },
       part_of: {
         type: 'string',
         description: 'A role that it comes along with, whether or not the inventory names it among the services.',

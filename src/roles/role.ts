@@ -23,7 +23,7 @@ export interface Role {
   /** On all hosts of its kinds, the first only, an odd number of them, those that are to leave, or those that carry another role. */
   readonly hosts: 'all' | 'first' | 'quorum' | 'leaving' | { readonly with: string };
   /** Only in clouds with this storage back end. */
-  readonly storage?: 'ceph' | 'file';
+  readonly storage?: 'ceph' | 'file' | 'swift';
   /** The role that it comes along with. */
   readonly partOf?: string;
   readonly needs: readonly string[];

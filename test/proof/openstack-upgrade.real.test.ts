@@ -42,14 +42,16 @@ interface Seen {
 }
 
 const seen = async () => JSON.parse(await cloud.on('ctl1', 'cat /root/client.json')) as Record<string, Seen>;
-const give = (name: string) =>
-  cloud.on('ctl1', `echo ${readFileSync(`test/proof/${name}`).toString('base64')} | base64 -d >/root/${name}`);
+const give = (name: string) => cloud.on('ctl1', `echo ${readFileSync(`test/proof/${name}`).toString('base64')} | base64 -d >/root/${name}`);
 const boot = async (name: string, host: string) =>
   JSON.parse(await cloud.on('ctl1', `python3 /root/openstack-machine.py ${name} ${host} demo ${cloud.name}`)) as Machine;
 /** The process that is the machine, and since when: another one is another machine to whoever is in it. */
 const process = (host: string) => cloud.on(host, 'for p in $(pgrep -x qemu-system-x86); do echo $p $(stat -c %Y /proc/$p); done');
 const versions = (host: string, ...names: readonly string[]) =>
-  cloud.on(host, `dpkg-query -W -f '\${Package} \${Version}\n' ${names.join(' ')} | sed -E 's/ [0-9]+:/ /; s/^([^ ]+) ([0-9]+).*/\\1 \\2/'`);
+  cloud.on(
+    host,
+    `dpkg-query -W -f '\${Package} \${Version}\n' ${names.join(' ')} | sed -E 's/ [0-9]+:/ /; s/^([^ ]+) ([0-9]+).*/\\1 \\2/'`,
+  );
 
 beforeAll(() => {
   write('2025.1');
@@ -95,8 +97,12 @@ describe('from 2025.1 to 2026.1', () => {
   it('it is gone, role by role and host by host', { timeout: 60 * minutes }, async () => {
     const { code, out, err } = await cloud.cellwise('upgrade', 'run', '--yes', '--accept-irreversible');
     expect({ code }, out + err).toEqual({ code: 0 });
-    expect(await versions('ctl1', 'python3-keystone', 'python3-placement', 'python3-neutron', 'python3-cinder', 'python3-nova', 'python3-heat')).toBe(
-      ['python3-cinder 28', 'python3-heat 26', 'python3-keystone 30', 'python3-neutron 28', 'python3-nova 33', 'python3-placement 15'].join('\n'),
+    expect(
+      await versions('ctl1', 'python3-keystone', 'python3-placement', 'python3-neutron', 'python3-cinder', 'python3-nova', 'python3-heat'),
+    ).toBe(
+      ['python3-cinder 28', 'python3-heat 26', 'python3-keystone 30', 'python3-neutron 28', 'python3-nova 33', 'python3-placement 15'].join(
+        '\n',
+      ),
     );
     for (const host of ['cmp1', 'cmp2']) {
       expect(await versions(host, 'python3-nova', 'python3-neutron')).toBe('python3-neutron 28\npython3-nova 33');
@@ -119,7 +125,9 @@ describe('from 2025.1 to 2026.1', () => {
   it('there are backups of before that can be read', { timeout: 5 * minutes }, async () => {
     const dump = await cloud.on('ctl1', 'gzip -cd /var/backups/cellwise/nova-before-2026.1/nova.sql.gz | grep -c "^CREATE TABLE"');
     expect(Number(dump)).toBeGreaterThan(20);
-    expect(await cloud.on('ctl1', 'tar -tzf /var/backups/cellwise/keystone-before-2026.1/files.tar.gz')).toContain('etc/keystone/fernet-keys/');
+    expect(await cloud.on('ctl1', 'tar -tzf /var/backups/cellwise/keystone-before-2026.1/files.tar.gz')).toContain(
+      'etc/keystone/fernet-keys/',
+    );
   });
 
   it('new machines come up on both hosts', { timeout: 10 * minutes }, async () => {

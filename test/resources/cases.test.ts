@@ -15,10 +15,11 @@ import { keystone } from './keystone.cases.ts';
 import { leaving } from './leaving.cases.ts';
 import { compute, openstack } from './openstack.cases.ts';
 import { packages } from './packages.cases.ts';
+import { swift } from './swift.cases.ts';
 import { system } from './system.cases.ts';
 
 const api: readonly ApiCase[] = [...keystone, ...compute, ...cloud, ...leaving];
-const shell: readonly Case[] = [...files, ...system, ...packages, ...databases, ...openstack, ...ceph];
+const shell: readonly Case[] = [...files, ...system, ...packages, ...databases, ...openstack, ...ceph, ...swift];
 
 describe('on a host', () => {
   test.each(shell.map((one) => [`${one.type}: ${one.is}`, one] as const))('%s', (_, one) => {
@@ -97,6 +98,7 @@ describe('every type', () => {
         'ceph-mon',
         'ceph-osd-key',
         'ceph-backup',
+        'swift-ring',
       ];
       expect(cases.some((one) => one.found === null) || eternal.includes(name)).toBe(true);
       expect(cases.some((one) => one.differs === null)).toBe(true);
