@@ -66,6 +66,29 @@ describe('a journey', () => {
     ]);
   });
 
+  it('lets the table of the control plane decide between roles that it names, whatever they need of each other', () => {
+    const role = (needs: readonly string[]) => ({ on: ['controller'], needs, steps: [{ directory: '/x', once: true }] });
+    const roles = rolesOf({ 'nova-api': role([]), 'nova-conductor': role(['nova-api']), nova: role([]), other: role(['nova-conductor']) });
+    const { stages } = journeyOf(inventoryOf('  ctl1: {address: 10.0.0.1, kind: controller}\n'), roles, secretsOf());
+    expect(stages.map(({ id }) => id)).toEqual(['control/nova', 'control/nova-conductor', 'control/nova-api', 'control/other']);
+  });
+
+  it('settles on each host before anything is contracted', () => {
+    const upgrade = {
+      settle: [{ command: 'restart', creates: '/settled' }],
+      contract: [{ command: 'contract', creates: '/contracted' }],
+    };
+    const roles = rolesOf({ nova: { on: ['controller'], steps: [{ directory: '/x' }], upgrade } });
+    const { stages } = journeyOf(inventoryOf('  ctl[1-3]: {address: 10.0.0.1, kind: controller}\n'), roles, secretsOf());
+    const last = stages.slice(-2).map(
+      (stage) =>
+        `${stage.id}: ${worksOf(stage)
+          .map(({ host }) => host)
+          .join(' ')}`,
+    );
+    expect(last).toEqual(['settle/nova: ctl1 ctl2 ctl3', 'finish/nova: ctl1']);
+  });
+
   it('says what would be done before something that it waits for', () => {
     // What nova-compute does once is done on its first host, which is in the cell that comes last.
     const roles = rolesOf({
