@@ -60,8 +60,8 @@ export const written: Readonly<Record<string, WrittenRole>> = {
     needs: ['base'],
     os: { debian: { versions: { '2025.1': '18.2*', '2026.1': '20.2*' } } },
     steps: [
-      { package: 'ceph-common', version: of },
-      { service: 'ceph-osd', watches: ['ceph-common'] },
+      { package: 'ceph-base', version: of },
+      { service: 'ceph-osd', watches: ['ceph-base'] },
     ],
     upgrade: {
       before: [lease('/run/noout').take],
