@@ -24,13 +24,13 @@ export const attachment = defineTrial({
     const attach = { service: 'compute', method: 'POST', path, body: { volumeAttachment: { volumeId: volume } } } as const;
     const detach = { service: 'compute', method: 'DELETE', path: `${path}/${volume}` } as const;
     // A server sees as the disk's serial number as much of the volume's id as fits.
-    const disk = `disk=$(grep -l ${volume.slice(0, 20)} /sys/block/*/serial | cut -d/ -f4) && [ -n "$disk" ]`;
-    const sum = `dd if=/dev/$disk bs=1M count=${mebibytes} 2>/dev/null | sha1sum`;
+    const disk = `as=$([ "$(id -u)" = 0 ] || echo sudo); disk=$(grep -l ${volume.slice(0, 20)} /sys/block/*/serial | cut -d/ -f4) && [ -n "$disk" ]`;
+    const sum = `$as dd if=/dev/$disk bs=1M count=${mebibytes} 2>/dev/null | sha1sum`;
 
     yield* ask(stage, attach);
     const written = yield* inServer(
       stage,
-      `${disk} && dd if=/dev/urandom of=/dev/$disk bs=1M count=${mebibytes} 2>/dev/null && sync && ${sum}`,
+      `${disk} && $as dd if=/dev/urandom of=/dev/$disk bs=1M count=${mebibytes} 2>/dev/null && sync && ${sum}`,
     );
     yield* ask(stage, detach);
     yield* available(stage, volume);

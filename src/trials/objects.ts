@@ -30,8 +30,8 @@ export const objects = defineTrial({
     const catalogue = yield* ask<{ catalog: readonly Service[] }>(stage, { service: 'identity', method: 'GET', path: '/v3/auth/catalog' });
     const endpoint = catalogue.catalog
       .find(({ type }) => type === service)
-      ?.endpoints.find((each) => each.interface === 'public' && each.region === region);
-    const gateway = must(endpoint, `public endpoint of ${service} in ${region}`).url;
+      ?.endpoints.find((each) => each.interface === 'internal' && each.region === region);
+    const gateway = must(endpoint, `internal endpoint of ${service} in ${region}`).url;
     const where = { name: stage.user.user };
     const user = must(yield* find({ service: 'identity', path: '/v3/users', list: 'users', where }, 'the user'), 'user').id;
     const { credential } = yield* ask<{ credential: Credential }>(stage, {

@@ -141,6 +141,7 @@ chown ceph:ceph /var/lib/ceph/mgr/ceph-law/keyring && systemctl enable -q --now 
     },
     {
       type: 'libvirt-secret',
+      prepare: 'systemctl start libvirtd',
       params: { uuid: 'b1f1a0e6-3c0d-5f0e-8d53-0c2f5a3b7d11', usage: 'client.law', key: secretKey },
       tamper: `virsh -c ${libvirt} secret-undefine b1f1a0e6-3c0d-5f0e-8d53-0c2f5a3b7d11
 echo "<secret ephemeral='no' private='yes'><uuid>b1f1a0e6-3c0d-5f0e-8d53-0c2f5a3b7d11</uuid><usage type='ceph'><name>x</name></usage></secret>" |

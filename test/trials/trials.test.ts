@@ -89,7 +89,7 @@ const gateway: readonly Turn[] = [
   [`PUT ${account}/cellwise-verify/object`, { status: 201, body: '' }],
   [
     'GET /v3/auth/catalog',
-    { catalog: [{ type: 'object-store', endpoints: [{ interface: 'public', region: 'One', url: `http://sto1:7480${account}` }] }] },
+    { catalog: [{ type: 'object-store', endpoints: [{ interface: 'internal', region: 'One', url: `http://sto1:7480${account}` }] }] },
   ],
   ['GET /v3/users', [{ id: 'u1' }]],
   ['POST /v3/users/u1/credentials/OS-EC2', { credential: { access: 'AK', secret: 'SK' } }],
