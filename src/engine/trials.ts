@@ -43,7 +43,7 @@ export async function tryCloud(work: Work, ill: ReadonlySet<string>, options: Tr
   }
   // Who holds it is alone: whatever is called like a guest is then left over.
   await takeLock(work, work.shell(administrator.host), options.holder);
-  await new Trying(work, administrator.login, administrator.host, options.run).run(chosen, ill);
+  await new Trying(work, chosen, administrator.login, administrator.host, options.run).run(ill);
 }
 
 /** Of the part of the cloud that is asked for; `quick`: of compute hosts one a cell. */
@@ -80,6 +80,7 @@ function block(work: Work, trial: PlannedTrial, by: string): void {
 
 class Trying {
   readonly #work: Work;
+  readonly #chosen: readonly PlannedTrial[];
   /** Where the identity API is: where requests and browsers start from. */
   readonly #host: string;
   readonly #services: ReadonlySet<string>;
@@ -90,9 +91,10 @@ class Trying {
   /** By type, then by host. */
   readonly #outcomes = new Map<string, Map<string, Outcome>>();
 
-  constructor(work: Work, administrator: Login, host: string, run: string) {
+  constructor(work: Work, chosen: readonly PlannedTrial[], administrator: Login, host: string, run: string) {
     const name = guestName(run);
     this.#work = work;
+    this.#chosen = chosen;
     this.#host = host;
     this.#administrator = administrator;
     this.#services = new Set(work.plan.apis.keys());
@@ -100,12 +102,12 @@ class Trying {
     this.#keys = generateKey(name);
   }
 
-  async run(chosen: readonly PlannedTrial[], ill: ReadonlySet<string>): Promise<void> {
+  async run(ill: ReadonlySet<string>): Promise<void> {
     const at = this.#work.clock.now();
     try {
       await this.#sweep('left by a run that was cut off');
       const guest = await this.#talk(invite(this.#user, this.#administrator.user, this.#keys.publicKey, this.#services), guestLimit);
-      await this.#walk(chosen, ill, guest);
+      await this.#walk(ill, guest);
     } catch (error) {
       if (!(error instanceof Interrupted)) this.#failed('guest', error, at);
     }
@@ -139,10 +141,10 @@ class Trying {
     });
   }
 
-  async #walk(chosen: readonly PlannedTrial[], ill: ReadonlySet<string>, guest: Guest): Promise<void> {
-    const byId = new Map(chosen.map((trial) => [trial.step, trial]));
+  async #walk(ill: ReadonlySet<string>, guest: Guest): Promise<void> {
+    const byId = new Map(this.#chosen.map((trial) => [trial.step, trial]));
     await walk(
-      order(chosen),
+      order(this.#chosen),
       (id) => this.#queue.add(() => this.#try(byId.get(id)!, ill, guest)),
       (id, by) => {
         block(this.#work, byId.get(id)!, by);
@@ -190,10 +192,10 @@ class Trying {
     }
   }
 
-  /** A type that has to have come to something, and has not on any host; on the same host, the order sees to that. */
+  /** A trial that has to have come to something on one host at least, and has not; on the same host, the order sees to that. */
   #missing({ trial }: PlannedTrial): string | undefined {
     const need = trial.needs.find((type) => !this.#outcomes.has(type));
-    return need === undefined ? undefined : `verify: ${need}`;
+    return this.#chosen.find(({ stepType }) => stepType === need)?.step;
   }
 
   #stage({ host }: PlannedTrial, guest: Guest): Stage {

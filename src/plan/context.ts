@@ -298,7 +298,7 @@ function cloudOf(inventory: Inventory): Context {
         ...(host.zone === undefined ? {} : { zone: host.zone }),
         disks: devicesOf(host.disks),
       }));
-    cloud = { name, release, region, os, domain, storage, vip, addresses, stores, cells: [...ownCells(inventory)] };
+    cloud = { name, release, region, os, domain, storage, vip, addresses, stores };
     clouds.set(inventory, cloud);
   }
   return cloud;

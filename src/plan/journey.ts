@@ -177,7 +177,13 @@ class Way {
       if (settled.length === 0) return [];
       const waves = settled.map(([host, steps]) => ({ canary: false, works: [{ ...idle, host: host.name, steps }] }));
       return [
-        { id: `settle/${each.role.name}`, phase: 'finish' as const, policy: policyOf(this.#inventory, 'controller'), ...none, waves },
+        {
+          id: stageId('settle', each.cell, each.role.name),
+          phase: 'finish' as const,
+          policy: policyOf(this.#inventory, 'controller'),
+          ...none,
+          waves,
+        },
       ];
     });
   }
@@ -307,7 +313,7 @@ export function resourceKey({ resource, params, host, cell = '' }: Step): string
   return canonical([resource.scope === 'cluster' ? cell : host, resource.type, identity]);
 }
 
-function stageId(phase: Phase, cell: string | undefined, name: string): string {
+function stageId(phase: Phase | 'settle', cell: string | undefined, name: string): string {
   return [phase, ...(cell === undefined ? [] : [cell]), name].join('/');
 }
 

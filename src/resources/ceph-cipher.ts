@@ -26,5 +26,5 @@ export const cephCipher = defineResource({
     const map = JSON.parse(answers[0]!.out) as { readonly auth_service_cipher?: { readonly name: string } };
     return { service: map.auth_service_cipher?.name ?? null };
   },
-  apply: (p) => tellCeph([{ command: { prefix: 'mon set', key: 'auth_service_cipher', value: p.cipher } }]),
+  apply: (p) => tellCeph([{ command: { prefix: 'mon set', name: 'auth_service_cipher', value: p.cipher } }]),
 });

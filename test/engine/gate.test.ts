@@ -113,10 +113,10 @@ describe('a change that must not be made', () => {
     const { plan, log } = cloud('started', refuse);
     const local = localHosts();
     for (const refused of [
-      run(plan, local),
-      look({ plan, open: local.open, command: 'plan', run: 'r1', drain: new AbortController().signal, emit: () => undefined }),
+      () => run(plan, local),
+      () => look({ plan, open: local.open, command: 'plan', run: 'r1', drain: new AbortController().signal, emit: () => undefined }),
     ]) {
-      const error = await refused.catch((thrown: unknown) => thrown);
+      const error = await refused().catch((thrown: unknown) => thrown);
       expect(error).toBeInstanceOf(Invalid);
       expect((error as Invalid).problems).toMatchObject([
         { code: 'refused', message: 'cmp1, service: 3.2 GiB would be lost' },

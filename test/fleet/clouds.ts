@@ -97,6 +97,7 @@ function hostsOf(
   cells: number,
   others: number,
   storage: boolean,
+  own: boolean,
 ): { readonly hosts: string; readonly cells: readonly string[] } {
   const names = Array.from({ length: cells }, (_, i) => `cell${i + 1}`);
   const each = Math.ceil(computes / cells);
@@ -105,7 +106,8 @@ function hostsOf(
     const half = Math.ceil(count / 2);
     const range = (from: number, to: number, zone: string) =>
       to < from ? [] : [`  ${cell}-cmp[${from}-${to}]: {address: 10.${i + 1}.0.${from}, kind: compute, cell: ${cell}, zone: ${zone}}`];
-    return [...range(1, half, 'az1'), ...range(half + 1, count, 'az2')];
+    const control = own && i > 0 ? [`  ${cell}-ctl1: {address: 10.${i + 1}.255.1, kind: cell, cell: ${cell}}`] : [];
+    return [...control, ...range(1, half, 'az1'), ...range(half + 1, count, 'az2')];
   });
   const hosts = [
     others === 1 ? '  ctl1: {address: 10.0.0.11, kind: controller}' : `  ctl[1-${others}]: {address: 10.0.0.11, kind: controller}`,
@@ -118,6 +120,8 @@ function hostsOf(
 export interface CloudOptions {
   readonly computes?: number;
   readonly cells?: number;
+  /** Each cell but the first has a host of its own for what carries it. */
+  readonly own?: boolean;
   /** Controllers, and storage hosts. */
   readonly others?: number;
   readonly storage?: boolean;
@@ -127,8 +131,11 @@ export interface CloudOptions {
   readonly to?: string;
 }
 
-function inventoryOf(release: string, { computes = 8, cells = 2, others = 3, storage = true, sections = '' }: CloudOptions): Inventory {
-  const { hosts, cells: names } = hostsOf(computes, cells, others, storage);
+function inventoryOf(
+  release: string,
+  { computes = 8, cells = 2, others = 3, storage = true, own = false, sections = '' }: CloudOptions,
+): Inventory {
+  const { hosts, cells: names } = hostsOf(computes, cells, others, storage, own);
   const written = sections.includes('cells: {') ? '' : `cells: {${names.map((name) => `${name}: {}`).join(', ')}}\n`;
   const text = `cloud: {name: lab, release: "${release}"}\nnetworks: {management: {cidr: 10.0.0.0/8}}\n${sections}${written}hosts:\n${hosts}`;
   const { inventory, problems } = readInventory('/lab/inventory.yaml', text);

@@ -127,4 +127,59 @@ describe('the shipped roles', () => {
     const tried = await everyFault(fleets, (host) => ['ctl1', 'cell1-cmp2'].includes(host));
     expect(tried).toBeGreaterThan(150);
   });
+
+  describe('in two cells', () => {
+    let two: CloudOptions;
+    beforeAll(() => {
+      two = { ...options, computes: 4, cells: 2, own: true };
+    });
+
+    it('upgrade what carries a cell with the cell, and its tables with those of the cloud', () => {
+      const { journey } = fleetsOf(two)();
+      expect(journey.disorder).toEqual([]);
+      const order = [
+        'backup/cell2/mariadb',
+        'control/nova',
+        'control/nova-api',
+        'cells/cell1',
+        'cells/cell2/mariadb',
+        'cells/cell2/rabbitmq',
+        'cells/cell2/nova-cell',
+        'cells/cell2/nova-conductor',
+        'cells/cell2/nova-novncproxy',
+        'cells/cell2',
+        'settle/nova-conductor',
+        'settle/cell2/nova-conductor',
+        'finish/nova',
+        'finish/cell2/nova-cell',
+      ];
+      const places = order.map((id) => placeOf(journey, id));
+      expect(places).toEqual(places.toSorted((a, b) => a - b));
+      const stage = (id: string) => journey.stages[placeOf(journey, id)]!;
+      const hosts = (id: string) => worksOf(stage(id)).map(({ host }) => host);
+      expect(hosts('control/nova-conductor')).toEqual(['ctl1']);
+      expect(hosts('cells/cell2/nova-conductor')).toEqual(['cell2-ctl1']);
+      expect(worksOf(stage('control/nova')).flatMap(({ steps }) => steps)).toContain('ctl1/nova/expand: db-sync nova-cell2');
+      // What the controllers do for several cells is done once.
+      const all = journey.stages.flatMap((each) => worksOf(each).flatMap(({ steps }) => steps));
+      expect(all.length).toBe(new Set(all).size);
+    });
+
+    it('get there, and a cell that fails holds up nobody else where the inventory says so', async () => {
+      const deployer = new Deployer(
+        fleetsOf({ ...two, sections: 'upgrade: {other_cells: go-on, cells: [cell2]}\n' })({
+          host: 'cell2-ctl1',
+          step: 'service nova-conductor',
+          kind: 'fail',
+        }),
+      );
+      expect(await deployer.run()).toMatchObject({ kind: 'paused' });
+      lawful(deployer);
+      expect(deployer.facts).toContainEqual(expect.objectContaining({ type: 'cell-failed', cell: 'cell2' }));
+      expect(deployer.facts).toContainEqual(expect.objectContaining({ type: 'stage-done', stage: 'cells/cell1' }));
+      deployer.fleet.heal();
+      expect(await deployer.run()).toEqual(finished);
+      arrived(deployer);
+    });
+  });
 });

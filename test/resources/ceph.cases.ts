@@ -414,7 +414,7 @@ export const ceph: readonly Case[] = [
     found: { service: 'aes' },
     differs: ['service'],
     input:
-      '{"strict":true,"calls":[{"command":{"format":"json","prefix":"mon set","key":"auth_service_cipher","value":"aes256k"},"to":"mon","input":""}]}',
+      '{"strict":true,"calls":[{"command":{"format":"json","prefix":"mon set","name":"auth_service_cipher","value":"aes256k"},"to":"mon","input":""}]}',
   },
   {
     type: 'ceph-cipher',

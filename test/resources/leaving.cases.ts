@@ -117,7 +117,7 @@ export const leaving: readonly ApiCase[] = [
       rooms('cmp1', 'cmp2'),
       ...room('cmp1', 256),
     ],
-    found: { cmp2: '2 machines: web (ACTIVE), db (SHUTOFF)' },
+    found: { cmp2: ['web (ACTIVE)', 'db (SHUTOFF)'] },
     differs: ['cmp2'],
     apply: [
       services(one('cmp1'), one('cmp2', closed)),
@@ -150,7 +150,7 @@ export const leaving: readonly ApiCase[] = [
       ...room('cmp2', 4000),
     ],
     found: {
-      cmp2: '2 machines: web (ACTIVE), db (ACTIVE)',
+      cmp2: ['web (ACTIVE)', 'db (ACTIVE)'],
       obstacle: 'machines cannot leave: db on cmp2 fits nowhere: it needs 1 VCPU, 128 MiB, 1 GiB of disk, and cmp1 has 7 VCPU, 72 MiB',
     },
     differs: ['cmp2'],
@@ -168,7 +168,7 @@ export const leaving: readonly ApiCase[] = [
       rooms(),
     ],
     found: {
-      cmp2: '3 machines: ill (ERROR), web (ACTIVE), big (VERIFY_RESIZE)',
+      cmp2: ['ill (ERROR)', 'web (ACTIVE)', 'big (VERIFY_RESIZE)'],
       obstacle:
         'machines cannot leave: ill on cmp2 is ERROR: start it, stop it or delete it first; big is being resized away from cmp2: confirm or revert that first; web on cmp2 fits nowhere: no other compute host of its cell and of the zone a is up and takes machines',
     },
