@@ -77,7 +77,8 @@ export function editorSchema(): Record<string, unknown> {
     }),
   );
   const asked = (types: Iterable<Writable>) => ({ anyOf: [...types].map((type) => entry(type, { within })) });
-  return structure({ anyOf: steps }, asked(checks.values()), asked(trials.values()));
+  const $defs = { step: { anyOf: steps }, check: asked(checks.values()), trial: asked(trials.values()) };
+  return { ...structure({ $ref: '#/$defs/step' }, { $ref: '#/$defs/check' }, { $ref: '#/$defs/trial' }), $defs };
 }
 
 /**
