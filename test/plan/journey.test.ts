@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { journeyOf, worksOf } from '../../src/plan/journey.ts';
-import { expandUpgrade } from '../../src/plan/expand.ts';
+import { expandModels, expandUpgrade } from '../../src/plan/expand.ts';
 import { fleetOf, linesOf, written } from '../fleet/clouds.ts';
 import { inventoryOf, rolesOf, secretsOf } from './clouds.ts';
 
@@ -44,6 +44,21 @@ describe('a journey', () => {
       expect(gone.toSorted()).toEqual(all.toSorted());
       expect(disorder).toEqual([]);
     }
+  });
+
+  it('is checked beside the apply, and what is the same in both is worked out once', () => {
+    const inventory = inventoryOf('  ctl1: {address: 10.0.0.1, kind: controller}\n  cmp[1-3]: {address: 10.0.0.2, kind: compute}\n');
+    const { deploy, upgrade } = expandModels(inventory, rolesOf(written), secretsOf());
+    expect(upgrade.nodes.size).toBeGreaterThan(deploy.nodes.size);
+    const params = [...deploy.nodes].flatMap(([id, node]) => {
+      const other = upgrade.nodes.get(id);
+      // A service has the digest of what it watches besides, and packages are put together.
+      return node.kind === 'step' && other?.kind === 'step' && !['service', 'package'].includes(node.stepType)
+        ? [[node.params, other.params] as const]
+        : [];
+    });
+    expect(params.length).toBeGreaterThan(0);
+    for (const [own, others] of params) expect(own).toBe(others);
   });
 
   it('of one machine for everything keeps the order: control plane, storage, machines', () => {
