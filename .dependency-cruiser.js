@@ -4,6 +4,7 @@ const floors = [
   ['base'],
   ['document', 'graph', 'ssh', 'secrets'],
   ['resources'],
+  ['trials'],
   ['inventory', 'roles'],
   ['plan'],
   ['engine', 'report', 'lab', 'fleet'],
@@ -64,6 +65,13 @@ export default {
       severity: 'error',
       from: { path: '^src/resources/', pathNot: '^src/resources/index\\.ts$' },
       to: { path: '^src/resources/', pathNot: '^src/resources/(define|openstack)\\.ts$' },
+    },
+    {
+      name: 'trials-are-strangers',
+      comment: 'A trial knows what others hand on, and nothing of how they come to it.',
+      severity: 'error',
+      from: { path: '^src/trials/', pathNot: '^src/trials/index\\.ts$' },
+      to: { path: '^src/trials/', pathNot: '^src/trials/(define|servers)\\.ts$' },
     },
     {
       name: 'base-does-nothing',

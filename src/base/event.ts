@@ -98,6 +98,9 @@ export type Event =
       readonly checks: readonly string[];
       readonly seconds: number;
     }
+  /** `verify` begins to try something as a user would; it ends with trial-ok, step-failed, step-blocked or step-skipped. */
+  | ({ readonly type: 'trial-start' } & StepName)
+  | ({ readonly type: 'trial-ok'; readonly said?: string; readonly seconds: number } & StepName)
   | { readonly type: 'problem'; readonly problem: Problem }
   | { readonly type: 'critical-path'; readonly steps: readonly { readonly step: string; readonly seconds: number }[] }
   /** The way of an upgrade, before anything is touched; `reasons`: why it may not start. */

@@ -3,12 +3,13 @@ import { Invalid, nearest } from '../base/problem.ts';
 import { shown, Secret } from '../base/secret.ts';
 import type { Inventory } from '../inventory/types.ts';
 import { readInventory } from '../inventory/read.ts';
-import { hostsOf, resolveParams, wantedRoles } from '../plan/context.ts';
+import { groupsOf, resolveParams, wantedRoles } from '../plan/context.ts';
 import { withResources } from '../plan/resources.ts';
 import { checks } from '../resources/checks.ts';
 import { resourceTypes } from '../resources/index.ts';
 import { readRoles, type Role } from '../roles/role.ts';
 import { placeholders } from '../secrets/placeholders.ts';
+import { trials } from '../trials/index.ts';
 import { rolesDirectory } from './cloud.ts';
 import { exits } from './exit.ts';
 import { say } from './output.ts';
@@ -23,7 +24,7 @@ export function explain([topic = '']: readonly string[], options: Options): numb
   const ofCloud = (): readonly Role[] => (inventory ? withResources(inventory, wantedRoles(inventory, roles), placeholders().get) : []);
   const texts = [
     ...(topic === 'resources' ? ofCloud() : [...roles.values()]).filter((role) => role.name === topic).map(roleText),
-    ...[...resourceTypes, ...checks.values()].filter((each) => each.type === topic).map((each) => entryText(each)),
+    ...[...resourceTypes, ...checks.values(), ...trials.values()].filter((each) => each.type === topic).map((each) => entryText(each)),
     ...(Object.hasOwn(problemCodes, topic) ? [problemText(topic as keyof typeof problemCodes)] : []),
     ...(inventory ? hostTexts(inventory, ofCloud, topic) : []),
   ];
@@ -32,6 +33,7 @@ export function explain([topic = '']: readonly string[], options: Options): numb
       ...roles.keys(),
       ...resourceTypes.map(({ type }) => type),
       ...checks.keys(),
+      ...trials.keys(),
       ...Object.keys(problemCodes),
       ...(inventory?.hosts ?? []).map(({ name }) => name),
     ]);
@@ -45,14 +47,15 @@ function roleText(role: Role): string {
     (step) =>
       `  ${step.type}: ${typeof step.name === 'string' ? step.name : JSON.stringify(step.name)}${step.watches.length > 0 ? `  (restarts for ${step.watches.join(', ')})` : ''}`,
   );
-  const health = role.health.map((check) => `  ${check.type}: ${String(check.name)}, within ${check.within} s`);
+  const asked = (list: Role['health']): string[] => list.map((one) => `  ${one.type}: ${String(one.name)}, within ${one.within} s`);
   return [
     `${role.name}: ${role.summary}`,
     `On ${role.hosts === 'first' ? 'the first of the hosts' : 'hosts'} of kind ${role.on.join(', ')}.${role.needs.length > 0 ? ` Needs ${role.needs.join(', ')}.` : ''}`,
     ...(params.length > 0 ? ['Params:', ...params] : []),
     'Steps:',
     ...steps,
-    ...(health.length > 0 ? ['Healthy when:', ...health] : []),
+    ...(role.health.length > 0 ? ['Healthy when:', ...asked(role.health)] : []),
+    ...(role.verify.length > 0 ? ['Tried by `verify`:', ...asked(role.verify)] : []),
   ].join('\n');
 }
 
@@ -71,10 +74,14 @@ function hostTexts(inventory: Inventory, roles: () => readonly Role[], name: str
   ];
   const all = roles();
   const byName = new Map(all.map((role) => [role.name, role]));
-  const own = all.filter((role) => hostsOf(inventory, role, byName).includes(host));
-  const params = own.flatMap((role) => [
-    `  ${role.name}`,
-    ...Object.entries(resolveParams(inventory, role, host, secrets.get)).map(
+  const own = all.flatMap((role) =>
+    groupsOf(inventory, role, byName)
+      .filter(({ hosts }) => hosts.includes(host))
+      .map(({ cell }) => ({ role, cell })),
+  );
+  const params = own.flatMap(({ role, cell }) => [
+    `  ${role.name}${cell === undefined ? '' : ` for ${cell}`}`,
+    ...Object.entries(resolveParams(inventory, role, host, secrets.get, cell)).map(
       ([param, { value, level }]) =>
         `    ${param} = ${value instanceof Secret ? shown(value) : value === undefined ? 'none' : JSON.stringify(value)}  (${level})`,
     ),

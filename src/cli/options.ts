@@ -11,4 +11,6 @@ export interface Options {
   readonly fail?: readonly string[];
   readonly from?: string;
   readonly junit?: string;
+  readonly health?: boolean;
+  readonly quick?: boolean;
 }

@@ -79,11 +79,16 @@ const entries: readonly Entry[] = [
   },
   {
     usage: 'verify',
-    summary: 'run the health checks of all roles',
-    options: [only, new Option('--junit <file>', 'write the results as JUnit XML too')],
+    summary: 'run the health checks of all roles, then try the cloud as a user would',
+    options: [
+      new Option('--health', 'the health checks alone: they take seconds and make nothing'),
+      new Option('--quick', 'servers on one compute host of each cell instead of on all').conflicts('health'),
+      only,
+      new Option('--junit <file>', 'write the results as JUnit XML too'),
+    ],
     examples: [
-      ['cellwise verify', 'is the cloud well?'],
-      ['cellwise verify --only keystone --json', 'one role and what it needs, for a monitor'],
+      ['cellwise verify', 'log in, make networks and servers, look at them, remove them: can the cloud be used?'],
+      ['cellwise verify --health --only keystone --json', 'the health of one role and what it needs, for a monitor'],
     ],
     work: async () => (await import('./verify.ts')).verify,
   },

@@ -2,6 +2,7 @@ import { problemCodes } from '../base/problem-codes.ts';
 import { checks } from '../resources/checks.ts';
 import type { ParamsSchema, ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
+import { trials } from '../trials/index.ts';
 
 interface Described {
   readonly type: string;
@@ -10,7 +11,7 @@ interface Described {
   readonly params: ParamsSchema;
 }
 
-/** A step type or check as `explain` prints it. */
+/** A step type, check or trial as `explain` prints it. */
 export function entryText({ type, summary, nameParam, params }: Described): string {
   const { [nameParam]: name, ...others } = params.properties;
   return [
@@ -26,7 +27,7 @@ export function paramText(name: string, schema: ValueSchema, required = false): 
   return `  ${name} (${typeText(schema)}${fallback}): ${schema.description ?? ''}`;
 }
 
-/** docs/reference/steps.md: every step type and check, from their schemas. */
+/** docs/reference/steps.md: every step type, check and trial, from their schemas. */
 export function stepsReference(): string {
   const section = (each: Described): string => {
     const { [each.nameParam]: name, ...others } = each.params.properties;
@@ -43,7 +44,7 @@ export function stepsReference(): string {
     return [`### ${each.type}`, '', each.summary, '', `\`- ${each.type}:\` ${name!.description}`, ...table].join('\n');
   };
   return [
-    '# Step types and health checks',
+    '# Step types, health checks and trials',
     '',
     generated,
     '',
@@ -58,6 +59,12 @@ export function stepsReference(): string {
     'Each may say `within`, how long to wait for it, e.g. `60s`.',
     '',
     [...checks.values()].map((each) => section(each)).join('\n\n'),
+    '',
+    '## Trials',
+    '',
+    'What a role can have `cellwise verify` try as a user of the cloud. Each may say `within`, how long it may take, e.g. `60s`.',
+    '',
+    [...trials.values()].map((each) => section(each)).join('\n\n'),
     '',
   ].join('\n');
 }

@@ -5,7 +5,10 @@ import { inSession } from './session.ts';
 
 export async function verify(_args: readonly string[], options: Options): Promise<number> {
   return inSession(options, 'verify', async (session) => {
-    const summary = await engine.verify(session);
+    const summary = await engine.verify({
+      ...session,
+      ...(options.health ? {} : { trials: { holder: session.holder, quick: options.quick === true } }),
+    });
     session.emit(summary);
     return exitOf(summary, session.drain);
   });

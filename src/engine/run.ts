@@ -5,6 +5,7 @@ import type { Journal } from './journal.ts';
 import { examine } from './look.ts';
 import { mend } from './mend.ts';
 import { tell, type Told } from './tell.ts';
+import { tryCloud, type TrialOptions } from './trials.ts';
 import { healthEvent, Work, type RunOptions } from './work.ts';
 
 export interface ApplyOptions extends RunOptions {
@@ -31,22 +32,34 @@ export async function apply(options: ApplyOptions): Promise<Summary> {
   });
 }
 
-/** Asks the health checks of all roles on all hosts, once; changes nothing. */
-export async function verify(options: RunOptions): Promise<Summary> {
+export interface VerifyOptions extends RunOptions {
+  /** Try the cloud as a user would, too; left out: the health checks alone. */
+  readonly trials?: Omit<TrialOptions, 'run'>;
+}
+
+/** Asks the health checks of all roles on all hosts, once, and then tries the cloud as its users would. Throws Locked. */
+export async function verify(options: VerifyOptions): Promise<Summary> {
   return during(new Work(options), async (work) => {
     await Promise.all(work.hosts.map((host) => work.connect(host)));
     const asked = work.nodes.filter((node): node is Health => node.kind === 'health' && node.checks.length > 0 && work.isUp(node.host));
-    await Promise.all(asked.map((health) => verifyOne(work, health)));
+    const ill = new Set<string>();
+    await Promise.all(
+      asked.map(async (health) => {
+        if ((await verifyOne(work, health)) === 'ill') ill.add(health.id);
+      }),
+    );
+    if (options.trials && !work.drain.aborted) await tryCloud(work, ill, { ...options.trials, run: options.run });
     return work.summary();
   });
 }
 
-async function verifyOne(work: Work, health: Health): Promise<void> {
+async function verifyOne(work: Work, health: Health): Promise<'well' | 'ill' | undefined> {
   const at = work.clock.now();
-  await work.on(health.host, async (shell) => {
+  return work.on(health.host, async (shell) => {
     const why = await examine(shell, health, work.apis, true);
     work.count[why === undefined ? 'ok' : 'failed'] += 1;
     work.emit(healthEvent(health, why, work.since(at)));
+    return why === undefined ? 'well' : 'ill';
   });
 }
 

@@ -74,6 +74,12 @@ async function surveyHost(work: Work, host: string, holder: Holder | undefined):
   });
 }
 
+/** Takes a host's lock, once no command of a dead run has it any more. Throws Locked. */
+export async function takeLock(work: Work, shell: Shell, holder: Holder): Promise<void> {
+  const held = await shell.lock(holder);
+  if (held !== 'locked') await outwait(work, shell, held, holder);
+}
+
 /** Waits for a command that a dead run has left behind; a run that lives is not waited for: throws Locked. */
 async function outwait(work: Work, shell: Shell, first: Holder, holder: Holder): Promise<void> {
   const { host } = shell;

@@ -2,7 +2,7 @@ import type { Json } from '../base/state.ts';
 import type { Quantity, WavePolicy } from '../base/waves.ts';
 import type { Document, Path } from '../document/document.ts';
 
-export type Kind = 'controller' | 'network' | 'compute' | 'storage';
+export type Kind = 'controller' | 'network' | 'compute' | 'storage' | 'cell';
 
 /** A secret by its name; whoever resolves secrets knows its value. */
 export interface SecretRef {
@@ -69,7 +69,7 @@ export interface Host {
   /** By network; `management` is always there. */
   readonly addresses: Readonly<Record<string, string>>;
   readonly kinds: readonly Kind[];
-  /** The cell of a compute host, or the one that a controller carries. */
+  /** The cell of a compute host, and of one of kind cell. */
   readonly cell?: string;
   readonly zone?: string;
   readonly disks: readonly Disk[];

@@ -1,8 +1,9 @@
+import { Invalid } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
-import { paramLevels } from '../inventory/inventory.ts';
+import { carriedCells, ownCells, paramLevels } from '../inventory/inventory.ts';
 import type { Role } from '../roles/role.ts';
-import type { Context } from '../roles/template.ts';
+import { evaluate, TemplateError, type Context } from '../roles/template.ts';
 
 /** Gives the secret of a name, made when it is missing. */
 export type SecretOf = (name: string) => Secret;
@@ -13,24 +14,53 @@ export interface Resolved {
   readonly level: string;
 }
 
-/** A role's params on a host: the nearest level that gives a value wins, the role's default is the farthest. */
-export function resolveParams(inventory: Inventory, role: Role, host: Host, secretOf: SecretOf): Readonly<Record<string, Resolved>> {
+/**
+ * A role's params on a host: the nearest level that gives a value wins, the role's default is the farthest. `cell`: the one
+ * of its own that the role is there for.
+ */
+export function resolveParams(
+  inventory: Inventory,
+  role: Role,
+  host: Host,
+  secretOf: SecretOf,
+  cell?: string,
+): Readonly<Record<string, Resolved>> {
   const levels = paramLevels(inventory, host).toReversed();
   return Object.fromEntries(
     Object.entries(role.params).map(([name, schema]) => {
       const level = levels.find(({ params }) => params[role.name] !== undefined && Object.hasOwn(params[role.name]!, name));
-      const value = level?.params[role.name]?.[name] ?? schema.default;
+      const value = level?.params[role.name]?.[name] ?? defaultOf(inventory, role, name);
       if (schema.format !== 'secret') return [name, { value, level: level?.level ?? 'default' }];
       const given = (value as { secret?: string } | undefined)?.secret;
-      return [name, { value: secretOf(given ?? `${role.name}.${name}`), level: level?.level ?? 'generated' }];
+      const made = [role.name, name, ...(schema.per === 'cell' && cell !== undefined ? [cell] : [])].join('.');
+      return [name, { value: secretOf(given ?? made), level: level?.level ?? 'generated' }];
     }),
   );
 }
 
-/** Where a role runs, and what it is there. */
-export interface Placement {
-  readonly role: Role;
+/** A default may hang on the release, by a template of the names `os` and `cloud`: `{{lookup os.versions cloud.release}}`. */
+function defaultOf(inventory: Inventory, role: Role, name: string): unknown {
+  const value = role.params[name]!.default;
+  if (typeof value !== 'string') return value;
+  try {
+    return evaluate(value, { os: role.os[family(inventory)] ?? {}, cloud: cloudOf(inventory) });
+  } catch (error) {
+    if (!(error instanceof TemplateError)) throw error;
+    const message = `The default of ${role.name}.${name} cannot be rendered: ${error.message}`;
+    throw new Invalid([{ code: 'template', message, place: role.place(['os']), hint: 'A default knows `os` and `cloud` only.' }]);
+  }
+}
+
+/** Hosts that carry a role together. */
+export interface Group {
+  /** The cell of its own that they carry it for; left out: for the cloud. */
+  readonly cell?: string;
   readonly hosts: readonly Host[];
+}
+
+/** Where a role runs, and what it is there; one that is `per: cell` is placed several times. */
+export interface Placement extends Group {
+  readonly role: Role;
   /** The same hosts, to ask quickly. */
   readonly on: ReadonlySet<Host>;
   /** Its params on a host, without their levels. */
@@ -42,28 +72,75 @@ export function wantedRoles(inventory: Inventory, roles: ReadonlyMap<string, Rol
   const wanted = new Set(inventory.cloud.services ?? roles.keys());
   const parts = Map.groupBy(roles.values(), ({ partOf }) => partOf);
   for (const name of wanted) {
-    for (const need of roles.get(name)?.needs ?? []) wanted.add(need);
+    for (const need of roles.get(name)?.needs ?? []) if (suits(inventory, roles.get(need))) wanted.add(need);
     for (const part of parts.get(name) ?? []) wanted.add(part.name);
   }
   return [...roles.values()].filter((role) => wanted.has(role.name));
 }
 
-/** The hosts that carry a role, in the inventory's order: present ones, but for a role of those that leave. */
+/** Whether a role is for clouds with this storage back end, or with cells of their own. Those that need one that is not, do without it. */
+export function suits(inventory: Inventory, role: Role | undefined): boolean {
+  if (!role) return true;
+  const without = ownCells(inventory).size === 0 && role.on.every((kind) => kind === 'cell');
+  return !without && (role.storage === undefined || role.storage === inventory.cloud.storage);
+}
+
+/** All roles of a cloud by name, each where it is placed. */
+export type Placements = ReadonlyMap<string, readonly Placement[]>;
+
+/**
+ * Where a role finds one that it needs: for the same cell if both are `per: cell`, if there at all; else on the same host
+ * if that one is of scope host, else for the cloud. `cell`: that of a single step.
+ */
+export function near(placements: Placements, name: string, { role, cell }: Placement, host?: Host, of = cell): Placement | undefined {
+  const all = placements.get(name) ?? [];
+  if (all[0]?.role.per !== 'cell') return all[0];
+  if (role.per === 'cell' || of !== undefined) return all.find((each) => each.cell === of);
+  const here = all[0].role.scope === 'host' && host ? all.find(({ on }) => on.has(host)) : undefined;
+  return here ?? all[0];
+}
+
+/** The hosts that carry a role. */
 export function hostsOf(inventory: Inventory, role: Role, roles: ReadonlyMap<string, Role>): readonly Host[] {
-  if (role.storage !== undefined && role.storage !== inventory.cloud.storage) return [];
+  return [...new Set(groupsOf(inventory, role, roles).flatMap(({ hosts }) => hosts))];
+}
+
+/**
+ * The hosts that carry a role, in the inventory's order: for the cloud, then for each cell of its own. Present ones, but for a
+ * role of those that leave.
+ */
+export function groupsOf(inventory: Inventory, role: Role, roles: ReadonlyMap<string, Role>): readonly Group[] {
+  if (!suits(inventory, role)) return [];
   const state = role.hosts === 'leaving' ? 'absent' : 'present';
   const fitting = inventory.hosts.filter((host) => host.state === state && kindsOf(inventory, host).some((kind) => role.on.includes(kind)));
+  const groups = role.per === 'cell' ? byCell(inventory, role, fitting) : [{ hosts: fitting }];
+  return groups.map((group) => ({ ...group, hosts: chosen(inventory, role, group.hosts, roles) })).filter(({ hosts }) => hosts.length > 0);
+}
+
+function byCell(inventory: Inventory, role: Role, hosts: readonly Host[]): Group[] {
+  const own = ownCells(inventory);
+  // What is on controllers alone is done there for each cell.
+  const alone = role.on.every((kind) => kind === 'controller');
+  const cellOf = (host: Host): string | undefined => {
+    if (host.kinds.includes('controller') && role.on.includes('controller')) return undefined;
+    return host.cell !== undefined && own.has(host.cell) ? host.cell : undefined;
+  };
+  const cells = [...own].map((cell) => ({ cell, hosts: alone ? hosts : hosts.filter((host) => cellOf(host) === cell) }));
+  return [{ hosts: alone ? hosts : hosts.filter((host) => cellOf(host) === undefined) }, ...cells];
+}
+
+function chosen(inventory: Inventory, role: Role, hosts: readonly Host[], roles: ReadonlyMap<string, Role>): readonly Host[] {
   switch (role.hosts) {
     case 'all':
     case 'leaving':
-      return fitting;
+      return hosts;
     case 'first':
-      return fitting.slice(0, 1);
+      return hosts.slice(0, 1);
     case 'quorum':
-      return quorumOf(fitting, inventory.kindParams.storage[role.name]?.['hosts'] ?? inventory.params[role.name]?.['hosts']);
+      return quorumOf(hosts, inventory.kindParams.storage[role.name]?.['hosts'] ?? inventory.params[role.name]?.['hosts']);
     default: {
       const others = new Set(hostsOf(inventory, roles.get(role.hosts.with)!, roles));
-      return fitting.filter((host) => others.has(host));
+      return hosts.filter((host) => others.has(host));
     }
   }
 }
@@ -81,12 +158,8 @@ function quorumOf(hosts: readonly Host[], said: unknown): readonly Host[] {
   return hosts.filter((host) => chosen.has(host));
 }
 
-/**
- * What roles take a host for: a controller that belongs to a cell carries what is that cell's, and nothing of the whole cloud.
- * Those of the cloud are its network hosts, too, where it has no others.
- */
+/** What roles take a host for: controllers are network hosts, too, where there are no others. */
 function kindsOf(inventory: Inventory, host: Host): readonly string[] {
-  if (host.cell !== undefined && !host.kinds.includes('compute')) return ['cell'];
   return host.kinds.includes('controller') && !hasNetworkHosts(inventory) ? [...host.kinds, 'network'] : host.kinds;
 }
 
@@ -101,12 +174,22 @@ function hasNetworkHosts(inventory: Inventory): boolean {
 
 const networkHosts = new WeakMap<Inventory, boolean>();
 
-/** What names mean in the templates of a role on a host. Names of roles that it does not need are unknown. */
-export function contextOf(inventory: Inventory, placement: Placement, host: Host, placements: ReadonlyMap<string, Placement>): Context {
+/**
+ * What names mean in the templates of a role on a host. Names of roles that it does not need are unknown. `cell`: that of a
+ * single step, where it is not the role's.
+ */
+export function contextOf(inventory: Inventory, placement: Placement, host: Host, placements: Placements, cell = placement.cell): Context {
   const { role } = placement;
+  const [carried] = carriedCells(inventory);
   return {
-    ...Object.fromEntries([...role.needs, ...role.reads].map((name) => [name, face(inventory, placements.get(name)!, host)])),
+    ...Object.fromEntries(
+      [...role.needs, ...role.reads].flatMap((name) => {
+        const other = near(placements, name, placement, host, cell);
+        return other ? [[name, face(inventory, other, host)]] : [];
+      }),
+    ),
     ...placement.params(host),
+    cell: { name: cell ?? carried, own: cell !== undefined },
     os: role.os[family(inventory)] ?? {},
     host: {
       name: host.name,
@@ -179,7 +262,8 @@ function face(inventory: Inventory, placement: Placement, host: Host): Context {
   let known = faces.get(placement);
   if (!known) {
     const first = hosts[0]!;
-    const address = role.scope === 'cloud' && hosts.length > 1 ? (inventory.cloud.vip.internal ?? first.address) : first.address;
+    const shared = role.scope === 'cloud' && placement.cell === undefined && hosts.length > 1;
+    const address = shared ? (inventory.cloud.vip.internal ?? first.address) : first.address;
     faces.set(placement, (known = { ...params(first), hosts: addressesOf(placement), address }));
   }
   return known;

@@ -5,6 +5,7 @@ import type { Graph } from '../graph/graph.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
 import type { Check } from '../resources/checks.ts';
 import type { AnyParams, ApiResource, ShellResource } from '../resources/define.ts';
+import type { Trial } from '../trials/define.ts';
 import type { StepSection } from '../roles/role-schema.ts';
 
 /** A resource on a host, to be made what its role says. */
@@ -21,6 +22,8 @@ export interface Step extends StepName {
   readonly place: Place;
   /** The role says that it cannot be taken back. */
   readonly irreversible: boolean;
+  /** The cell of its own that it is there for; left out: for the cloud. */
+  readonly cell?: string | undefined;
   /** Done around an upgrade, in this section of the role; left out: one of its steps. */
   readonly section?: StepSection;
 }
@@ -44,6 +47,7 @@ export interface Health {
   readonly id: string;
   readonly host: string;
   readonly role: string;
+  readonly cell?: string;
   readonly checks: readonly HealthCheck[];
 }
 
@@ -55,11 +59,20 @@ export interface HealthCheck {
   readonly within: number;
 }
 
-/** A role that is healthy on all its hosts: what others wait for. */
+/** Something that `verify` tries as a user, for a host; its role's service there is what is tried. */
+export interface PlannedTrial extends StepName {
+  readonly trial: Trial<AnyParams>;
+  readonly params: AnyParams;
+  /** Seconds that it may take. */
+  readonly within: number;
+}
+
+/** A role that is healthy on all its hosts, those for the cloud or those for one cell: what others wait for. */
 export interface Ready {
   readonly kind: 'ready';
   readonly id: string;
   readonly role: string;
+  readonly cell?: string;
 }
 
 export type PlanNode = Step | Health | Ready;
@@ -81,6 +94,8 @@ export interface Plan {
   /** Of hosts that are alike to roles, but for name and address, the first: what is right on these is right on all. */
   readonly models: ReadonlySet<Host>;
   readonly apis: ReadonlyMap<string, Api>;
+  /** What `verify` tries: no part of the graph, since nothing waits for it. */
+  readonly trials: readonly PlannedTrial[];
   /** The cloud's key for fingerprints. */
   readonly key: string;
 }

@@ -74,6 +74,7 @@ function roleOf(inventory: Inventory, declared: readonly Declared[], placed: rea
     params: {},
     steps: [...installing, ...steps],
     health: [],
+    verify: [],
     upgrade: nothing,
     place: (path, at) => document.place(path, at),
     faults: (checker, path, value) => faultsOf(checker, document, path, value).map((fault) => document.problem(fault)),
@@ -84,7 +85,7 @@ function roleOf(inventory: Inventory, declared: readonly Declared[], placed: rea
 }
 
 const nothing: Role['upgrade'] = {
-  ...{ before: [], backup: [], expand: [], drain: [], restore: [], contract: [], after: [] },
+  ...{ before: [], backup: [], expand: [], drain: [], restore: [], settle: [], contract: [], after: [] },
   checks: { preflight: [], gate: [], health: [] },
 };
 
@@ -268,7 +269,10 @@ function imageParams({ cloud }: Inventory, { build, options, file, properties, .
   }
   const ending = /\.(raw|iso|vmdk|vdi|vhd)$/.exec(file ?? rest.url ?? '')?.[1];
   const format = rest.format ?? ending ?? 'qcow2';
-  if (file === undefined) return { ...read, format };
+  if (file === undefined) {
+    const isConverted = cloud.storage === 'ceph' && format !== 'raw' && format !== 'iso';
+    return { ...read, ...(isConverted ? { format: 'raw', fetched: format } : { format }) };
+  }
   return {
     ...read,
     format,

@@ -5,8 +5,8 @@ import type { Reporter, Write } from './report.ts';
 interface Case {
   readonly name: string;
   readonly seconds: number;
-  /** Why it is not well. `error`: it could not be asked. */
-  readonly bad?: { readonly kind: 'failure' | 'error'; readonly message: string; readonly lines: readonly string[] };
+  /** Why it is not well. `error`: it could not be asked. `skipped`: what it builds on is not well. */
+  readonly bad?: { readonly kind: 'failure' | 'error' | 'skipped'; readonly message: string; readonly lines: readonly string[] };
 }
 
 /**
@@ -23,6 +23,9 @@ export function junit(write: Write): Reporter {
     tell(event: Event) {
       if (event.type === 'run-start') ({ cloud } = event);
       if (event.type === 'health-ok') add(event.role, { name: event.host, seconds: event.seconds });
+      if (event.type === 'trial-ok') add(event.role, { name: event.step, seconds: event.seconds });
+      if (event.type === 'step-blocked')
+        add(event.role, { name: event.step, seconds: 0, bad: { kind: 'skipped', message: `blocked by ${event.by}`, lines: [] } });
       if (event.type === 'step-failed') {
         const name = event.stepType === 'health' ? event.host : event.step;
         add(event.role, { name, seconds: event.seconds, bad: { kind: 'failure', message: event.message, lines: event.output ?? [] } });
@@ -57,9 +60,9 @@ function caseText(suite: string, { name, seconds, bad }: Case): string {
 }
 
 function tally(cases: readonly Case[]): string {
-  const of = (kind: 'failure' | 'error'): number => cases.filter(({ bad }) => bad?.kind === kind).length;
+  const of = (kind: 'failure' | 'error' | 'skipped'): number => cases.filter(({ bad }) => bad?.kind === kind).length;
   const seconds = Math.round(cases.reduce((sum, each) => sum + each.seconds, 0) * 1000) / 1000;
-  return ` tests="${cases.length}" failures="${of('failure')}" errors="${of('error')}" time="${seconds}"`;
+  return ` tests="${cases.length}" failures="${of('failure')}" errors="${of('error')}" skipped="${of('skipped')}" time="${seconds}"`;
 }
 
 const entities: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;', '\n': '&#10;' };

@@ -114,6 +114,7 @@ export function phases(): Phases {
           return false;
         }
         case 'told':
+        case 'trial-start':
           close();
           return false;
         case 'walk-start':

@@ -41,7 +41,8 @@ export function plain(write: Write, command: string, color: boolean): Reporter {
     tell(event) {
       if ((event.type === 'step-planned' || event.type === 'step-unknown') && event.host !== host)
         write(`${c.bold((host = event.host))}\n`);
-      if (event.type === 'step-start') running.set(event.step, { event, since: performance.now(), said: '' });
+      if (event.type === 'step-start' || event.type === 'trial-start')
+        running.set(event.step, { event, since: performance.now(), said: '' });
       else if (event.type === 'step-said') {
         const step = running.get(event.step);
         if (step) step.said = event.line;

@@ -64,6 +64,8 @@ export function eventText(event: Event, c: Colors): string | undefined {
       return `${c.yellow('■')} ${event.host} ${stepText(event)} ${c.dim(`blocked by ${event.by}`)}`;
     case 'health-ok':
       return `${c.green('✓')} ${event.host} ${event.role} is healthy ${c.dim(event.checks.length > 0 ? `(${event.checks.join(', ')}; ${time(event.seconds)})` : '')}`;
+    case 'trial-ok':
+      return `${c.green('✓')} ${event.host} ${stepText(event)} ${c.dim(`(${event.said === undefined ? '' : `${event.said}; `}${time(event.seconds)})`)}`;
     case 'critical-path':
       return pathText(event.steps, c);
     case 'problem':
@@ -106,6 +108,7 @@ export function summaryText(summary: Summary, command: string, c: Colors): strin
 }
 
 function nextText(summary: Summary, command: string): string {
+  if (summary.skipped > 0 && command === 'verify') return 'Interrupted. What was made to try the cloud is removed.';
   if (summary.skipped > 0) return 'Interrupted. Run `cellwise apply` again: it goes on with what is left.';
   if (summary.failed > 0 && command === 'apply')
     return 'What failed is above. Mend its cause and run `cellwise apply` again: it goes on with what is left.';

@@ -10,6 +10,7 @@ const names: Readonly<Record<string, string>> = {
   compute: 'Nova',
   network: 'Neutron',
   volumev3: 'Cinder',
+  orchestration: 'Heat',
   placement: 'Placement',
 };
 

@@ -1,8 +1,9 @@
 import { checks } from '../resources/checks.ts';
 import type { ParamsSchema, ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
+import { trials } from '../trials/index.ts';
 
-/** A kind of step or check, as far as writing one in role.yaml goes. */
+/** A kind of step, check or trial, as far as writing one in role.yaml goes. */
 interface Writable {
   readonly type: string;
   readonly summary: string;
@@ -12,6 +13,7 @@ interface Writable {
 
 const reserved = {
   once: { type: 'boolean', description: "Only on the role's first host; its other hosts wait here." },
+  per: { enum: ['cell'], description: 'cell: for each cell that has hosts of its own, and not for the one that controllers carry.' },
   when: {
     description: 'Only where this param is true or is given at all, or where these params have these values.',
     anyOf: [{ type: 'string' }, { type: 'object', minProperties: 1 }],
@@ -40,6 +42,7 @@ export const sections = {
     expand: 'Once, between the packages of the first host and its other steps: additive changes of databases.',
     restore: 'On each host when it is healthy again.',
     after: 'Once, behind the last host.',
+    settle: 'On each host when all hosts of the cloud are upgraded, before any `contract`: what lets go of the old release.',
     contract: 'Once, when all hosts of the cloud are upgraded: what old programs would not survive.',
   },
   checks: {
@@ -73,16 +76,20 @@ export function editorSchema(): Record<string, unknown> {
       ...(resource.type === 'service' ? { watches } : {}),
     }),
   );
-  return structure({ anyOf: steps }, { anyOf: [...checks.values()].map((check) => entry(check, { within })) });
+  const asked = (types: Iterable<Writable>) => ({ anyOf: [...types].map((type) => entry(type, { within })) });
+  const $defs = { step: { anyOf: steps }, check: asked(checks.values()), trial: asked(trials.values()) };
+  return { ...structure({ $ref: '#/$defs/step' }, { $ref: '#/$defs/check' }, { $ref: '#/$defs/trial' }), $defs };
 }
 
 /**
  * What a reader of roles needs: params are checked against their types once they are rendered. Which type a step is, its
  * first key says, and that JSON Schema cannot see.
  */
+const asked = { type: 'object', minProperties: 1, properties: { within } };
 export const roleSchema = structure(
   { type: 'object', minProperties: 1, properties: { ...reserved, during, irreversible, policy, template, watches } },
-  { type: 'object', minProperties: 1, properties: { within } },
+  asked,
+  asked,
 );
 
 /** What a role's params.schema.json may say: the part of JSON Schema that params use. */
@@ -112,6 +119,7 @@ export const paramsSchema = {
         additionalProperties: { anyOf: [{ type: 'boolean' }, { $ref: '#/$defs/value' }] },
         required: { type: 'array', items: { type: 'string' } },
         default: {},
+        per: { enum: ['cell'] },
         pattern: { type: 'string', format: 'regex' },
         format: { enum: ['secret', 'text', 'ipv4', 'cidr'] },
         minimum: { type: 'number' },
@@ -125,7 +133,9 @@ export const paramsSchema = {
   },
 } as const;
 
-function structure(step: Record<string, unknown>, check: Record<string, unknown>): Record<string, unknown> {
+type Schema = Record<string, unknown>;
+
+function structure(step: Schema, check: Schema, trial: Schema): Record<string, unknown> {
   return {
     $schema: 'https://json-schema.org/draft/2020-12/schema',
     title: 'A Cellwise role',
@@ -140,12 +150,16 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         minItems: 1,
         uniqueItems: true,
         items: { enum: ['controller', 'network', 'compute', 'storage', 'cell'] },
-        description:
-          'The kinds of host that carry it; network: controllers where no host is of this kind; cell: controllers that belong to a cell.',
+        description: 'The kinds of host that carry it; network: controllers where no host is of this kind.',
       },
       scope: {
         enum: ['host', 'cloud'],
         description: 'host: whoever needs it waits for it on its own host only. cloud (the default): on all hosts.',
+      },
+      per: {
+        enum: ['cell'],
+        description:
+          'cell: once for the cloud and the cell that its controllers carry, and once for each cell that has hosts of its own. First host, once and needs hold within each.',
       },
       hosts: {
         description:
@@ -160,7 +174,12 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
         type: 'string',
         description: 'A role that it comes along with, whether or not the inventory names it among the services.',
       },
-      needs: { type: 'array', uniqueItems: true, items: { type: 'string' }, description: 'Roles that must be healthy first.' },
+      needs: {
+        type: 'array',
+        uniqueItems: true,
+        items: { type: 'string' },
+        description: 'Roles that must be healthy first. One that is for another storage back end than the cloud has is not needed.',
+      },
       after: {
         type: 'array',
         uniqueItems: true,
@@ -202,6 +221,7 @@ function structure(step: Record<string, unknown>, check: Record<string, unknown>
       },
       steps: { type: 'array', minItems: 1, description: 'Made so from top to bottom on each host.', items: step },
       health: { type: 'array', description: 'When the role counts as healthy.', items: check },
+      verify: { type: 'array', minItems: 1, description: 'What `cellwise verify` tries as a user of the cloud.', items: trial },
       upgrade: {
         type: 'object',
         description: 'What is done around an upgrade, besides the steps.',
@@ -224,7 +244,7 @@ function lists(described: Readonly<Record<string, string>>, items: Record<string
   );
 }
 
-/** A step or check in role.yaml: its first key is its type, that key's value its name, the rest its params. */
+/** A step, check or trial in role.yaml: its first key is its type, that key's value its name, the rest its params. */
 function entry({ type, summary, params, nameParam }: Writable, extra: Readonly<Record<string, unknown>>): Record<string, unknown> {
   const { [nameParam]: name, ...others } = params.properties;
   const properties = Object.fromEntries(Object.entries(others).map(([key, schema]) => [key, orTemplate(schema)]));

@@ -6,6 +6,7 @@ import { checkSchema, faultsOf, prepareSchema, type Checker } from '../document/
 import { checks } from '../resources/checks.ts';
 import type { ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
+import { trials } from '../trials/index.ts';
 import { paramsSchema, roleSchema, sections, type CheckSection, type StepSection } from './role-schema.ts';
 import { compile, TemplateError, type Template } from './template.ts';
 
@@ -17,6 +18,8 @@ export interface Role {
   readonly on: readonly string[];
   /** `host`: whoever needs it waits for it on its own host only. `cloud`: for all hosts that carry it. */
   readonly scope: 'host' | 'cloud';
+  /** Once for the cloud, and once for each cell that has hosts of its own; left out: once for all. */
+  readonly per?: 'cell';
   /** On all hosts of its kinds, the first only, an odd number of them, those that are to leave, or those that carry another role. */
   readonly hosts: 'all' | 'first' | 'quorum' | 'leaving' | { readonly with: string };
   /** Only in clouds with this storage back end. */
@@ -33,6 +36,8 @@ export interface Role {
   readonly params: Readonly<Record<string, ParamSchema>>;
   readonly steps: readonly RoleStep[];
   readonly health: readonly RoleCheck[];
+  /** What `verify` tries as a user. */
+  readonly verify: readonly RoleCheck[];
   readonly upgrade: RoleUpgrade;
   /** Asked before a service that runs is restarted, one host after the other. */
   readonly gate: readonly RoleCheck[];
@@ -67,6 +72,8 @@ export interface RoleStep {
   readonly once: boolean;
   /** The name of a param that must be true or, if it is no boolean, be given; or params and the values that they must have. */
   readonly when?: string | Readonly<Record<string, unknown>>;
+  /** Done for each cell that has hosts of its own; left out: once. */
+  readonly per?: 'cell';
   readonly watches: readonly string[];
   /** Left out: always. */
   readonly during?: 'deploy' | 'upgrade';
@@ -137,6 +144,7 @@ interface RoleDocument {
   readonly summary: string;
   readonly on: readonly string[];
   readonly scope?: 'host' | 'cloud';
+  readonly per?: 'cell';
   readonly hosts?: Role['hosts'];
   readonly storage?: Role['storage'];
   readonly part_of?: string;
@@ -147,6 +155,7 @@ interface RoleDocument {
   readonly api?: NonNullable<Role['api']>;
   readonly steps: readonly Readonly<Record<string, unknown>>[];
   readonly health?: readonly Readonly<Record<string, unknown>>[];
+  readonly verify?: readonly Readonly<Record<string, unknown>>[];
   readonly upgrade?: Readonly<Record<string, readonly Readonly<Record<string, unknown>>[]>>;
   readonly gate?: readonly Readonly<Record<string, unknown>>[];
 }
@@ -182,8 +191,10 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
     params: params.schemas,
     steps: written.steps.map((step, i) => readStep(step, ['steps', i])),
     health: (written.health ?? []).map((check, i) => readCheck(check, ['health', i])),
+    verify: (written.verify ?? []).map((trial, i) => readCheck(trial, ['verify', i])),
     gate: (written.gate ?? []).map((check, i) => readCheck(check, ['gate', i])),
     upgrade: readUpgrade(written.upgrade ?? {}),
+    ...(written.per ? { per: written.per } : {}),
     ...(written.storage ? { storage: written.storage } : {}),
     ...(written.part_of === undefined ? {} : { partOf: written.part_of }),
     ...(written.api ? { api: written.api } : {}),
@@ -201,14 +212,17 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
 const stepTypes: ReadonlyMap<string, unknown> = new Map(resourceTypes.map(({ type }) => [type, type]));
 
 type Entries = readonly Readonly<Record<string, unknown>>[];
+/** What stands in a list of role.yaml. */
+type Word = 'step' | 'check' | 'trial';
 
 /** Steps and checks whose first key is no type, and what has no place around an upgrade. */
 function typeProblems(document: Document): Problem[] {
-  const { steps, health = [], gate = [], upgrade = {} } = document.value as RoleDocument;
+  const { steps, health = [], verify = [], gate = [], upgrade = {} } = document.value as RoleDocument;
   return [
     ...unknownTypes(document, ['steps'], steps, 'step'),
     ...steps.flatMap((step, i) => ('policy' in step ? [misplaced(document, ['steps', i, 'policy'])] : [])),
     ...unknownTypes(document, ['health'], health, 'check'),
+    ...unknownTypes(document, ['verify'], verify, 'trial'),
     ...unknownTypes(document, ['gate'], gate, 'check'),
     ...Object.entries(upgrade).flatMap(([section, entries]) => [
       ...unknownTypes(document, ['upgrade', section], entries, section in sections.checks ? 'check' : 'step'),
@@ -217,8 +231,8 @@ function typeProblems(document: Document): Problem[] {
   ];
 }
 
-function unknownTypes(document: Document, path: readonly (string | number)[], entries: Entries, what: 'step' | 'check'): Problem[] {
-  const types = what === 'step' ? stepTypes : checks;
+function unknownTypes(document: Document, path: readonly (string | number)[], entries: Entries, what: Word): Problem[] {
+  const types = { step: stepTypes, check: checks, trial: trials }[what];
   return entries.flatMap((each, i) => {
     const type = Object.keys(each)[0]!;
     return types.has(type) ? [] : [unknownType(document, [...path, i, type], type, what, types.keys())];
@@ -248,13 +262,7 @@ function readUpgrade(written: Readonly<Record<string, Entries>>): RoleUpgrade {
   return { ...read(sections.steps, readStep), checks: read(sections.checks, readCheck) };
 }
 
-function unknownType(
-  document: Document,
-  path: readonly (string | number)[],
-  type: string,
-  what: 'step' | 'check',
-  types: Iterable<string>,
-): Problem {
+function unknownType(document: Document, path: readonly (string | number)[], type: string, what: Word, types: Iterable<string>): Problem {
   const near = nearest(type, types);
   return document.problem({
     code: 'unknown-step-type',
@@ -279,7 +287,7 @@ const paramsChecker = prepareSchema(paramsSchema);
 
 function readStep(written: Readonly<Record<string, unknown>>, path: RoleStep['path']): RoleStep {
   const [[type, name], ...rest] = Object.entries(written) as [[string, unknown], ...[string, unknown][]];
-  const { template, once, when, watches, during, irreversible, policy, ...params } = Object.fromEntries(rest);
+  const { template, once, per, when, watches, during, irreversible, policy, ...params } = Object.fromEntries(rest);
   return {
     type,
     name,
@@ -287,6 +295,7 @@ function readStep(written: Readonly<Record<string, unknown>>, path: RoleStep['pa
     once: once === true,
     watches: (watches ?? []) as string[],
     irreversible: irreversible === true,
+    ...(per === undefined ? {} : { per: per as NonNullable<RoleStep['per']> }),
     ...(during === undefined ? {} : { during: during as NonNullable<RoleStep['during']> }),
     ...(policy === undefined ? {} : { policy: policy as string[] }),
     ...(when === undefined ? {} : { when: when as NonNullable<RoleStep['when']> }),

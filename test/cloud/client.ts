@@ -100,6 +100,28 @@ export class Client {
     return (body as { output: string }).output;
   }
 
+  /** What the console proxy of a machine's cell sends first, and where it is. */
+  async screen(id: string): Promise<{ readonly host: string; readonly banner: string }> {
+    const { body } = await this.ask('compute', 'POST', `/servers/${id}/remote-consoles`, {
+      remote_console: { protocol: 'vnc', type: 'novnc' },
+    });
+    const url = new URL((body as { remote_console: { url: string } }).remote_console.url);
+    const socket = new WebSocket(`ws://${url.host}/${url.searchParams.get('path') ?? ''}`, ['binary']);
+    socket.binaryType = 'arraybuffer';
+    const banner = await new Promise<string>((resolve, reject) => {
+      const fail = (): void => {
+        reject(new Error(`No screen at ${url.host}`));
+      };
+      socket.addEventListener('message', ({ data }) => {
+        resolve(Buffer.from(data as ArrayBuffer).toString('latin1'));
+      });
+      socket.addEventListener('error', fail);
+      socket.addEventListener('close', fail);
+    });
+    socket.close();
+    return { host: url.hostname, banner };
+  }
+
   async remove(id: string): Promise<void> {
     await this.ask('compute', 'DELETE', `/servers/${id}`);
   }

@@ -3,7 +3,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import ssh2 from 'ssh2';
 import { expect, test } from 'vitest';
-import { ensureKey, generateKey } from '../../src/lab/key.ts';
+import { ensureKey } from '../../src/lab/key.ts';
+import { generateKey } from '../../src/ssh/key.ts';
 
 test('a key pair is one that SSH clients read, and its halves belong together', () => {
   // A comment of each length: the padding differs.

@@ -41,6 +41,23 @@ it('a role of another storage back end is no part of the cloud', () => {
   expect(hostsWith('/ours', storage(1), '', ', storage: file')).toEqual([]);
 });
 
+it('what is needed of another storage back end is not needed', () => {
+  const both = rolesOf({
+    disks: { on: ['storage'], storage: 'ceph', params: { size: { type: 'integer', default: 3 } }, steps: [{ file: '/disks' }] },
+    image: {
+      on: ['controller'],
+      needs: ['disks'],
+      steps: [{ file: '/image', content: '{{#if (eq cloud.storage "ceph")}}{{disks.size}}{{else}}files{{/if}}' }],
+    },
+  });
+  const withDisks = planOf(inventoryOf(storage(1)), both);
+  expect(step(withDisks, 'ctl1/image/file /image').params).toMatchObject({ content: '3' });
+  expect(needs(withDisks, 'ctl1/image/file /image')).toEqual(['disks ready: needs disks']);
+  const without = planOf(inventoryOf(controller), both);
+  expect(step(without, 'ctl1/image/file /image').params).toMatchObject({ content: 'files' });
+  expect(needs(without, 'ctl1/image/file /image')).toEqual([]);
+});
+
 it('reading a role is not waiting for it', () => {
   const plan = planOf(inventoryOf(storage(3)), roles);
   expect(step(plan, 'sto2/ours/file /ours').params).toMatchObject({ content: 'sto1 sto2 sto3' });

@@ -156,6 +156,7 @@ beforeAll(async () => {
   const lab = readFileSync('inventories/lab.yaml', 'utf8');
   const own = lab
     .replace(/^ {2}name: lab$/m, `  name: ${name}\n  services: [keystone]`)
+    .replace(/^resources:\n(?:(?: .*)?\n)*/m, '')
     .replaceAll('10.77.', '10.94.')
     .replaceAll('.cellwise/lab/', '.cellwise/one/')
     .replace(/^ {2}(cmp|sto)\[.*\n/gm, '')

@@ -74,11 +74,16 @@ describe('every type', () => {
         'nova-discover',
         'ovs-datapath',
         'compute-zone',
+        'online-migrations',
+        'nova-service',
+        'nova-drain',
         'compute-drain',
         'compute-gone',
         'ceph-quorum',
         'ceph-config',
         'ceph-osd',
+        'ceph-osd-key',
+        'ceph-cipher',
         'ceph-drain',
       ];
       const certain = [
@@ -91,6 +96,8 @@ describe('every type', () => {
         'apt-source',
         'feature-file',
         'ceph-mon',
+        'ceph-osd-key',
+        'ceph-backup',
         'swift-ring',
       ];
       expect(cases.some((one) => one.found === null) || eternal.includes(name)).toBe(true);
