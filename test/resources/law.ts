@@ -305,6 +305,32 @@ export const bare: readonly Law[] = [
   },
   { type: 'timezone', params: { zone: 'No/Where' }, first: 'differs', refuses: 'no time zone' },
   {
+    type: 'swift-ring',
+    prepare: 'mkdir -p /etc/swift',
+    params: {
+      ring: 'object',
+      hosts: [1, 2, 3].map((i) => ({ name: `sto${i}`, address: `10.0.0.3${i}`, disks: ['/dev/sdb', '/dev/sdc'] })),
+      port: 6200,
+      part_power: 8,
+      replicas: 3,
+    },
+    tamper: 'echo spoilt | gzip >/etc/swift/object.ring.gz; chmod 600 /etc/swift/object.ring.gz',
+    mends: ['sha256', 'mode'],
+    then: 'test "$(gzip -dc /etc/swift/object.ring.gz | head -c 4)" = R1NG && test "$(ls -A /etc/swift)" = object.ring.gz',
+  },
+  {
+    type: 'swift-ring',
+    params: {
+      ring: 'object',
+      hosts: [{ name: 'sto1', address: '10.0.0.31', disks: ['/dev/sdb'] }],
+      port: 6200,
+      part_power: 9,
+      replicas: 3,
+    },
+    first: 'differs',
+    refuses: 'can never change',
+  },
+  {
     type: 'apt-source',
     params: {
       name: 'backports',
