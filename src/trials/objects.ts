@@ -1,6 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { find, must } from '../resources/openstack.ts';
 import { ask, defineTrial } from './define.ts';
+import { container, pathOf } from './storage.ts';
 
 interface Service {
   readonly type: string;
@@ -49,14 +50,6 @@ export const objects = defineTrial({
     return {};
   },
 });
-
-/** What the container of a run is called, in its project. */
-export const container = 'cellwise-verify';
-
-/** Where the containers of a project are, or one of them. */
-export function pathOf(project: string, ...name: readonly string[]): string {
-  return ['/swift/v1', `AUTH_${project}`, ...name].join('/');
-}
 
 interface Credential {
   readonly access: string;

@@ -1,4 +1,5 @@
-import { ask, defineTrial, type Attempt, type Stage, until } from './define.ts';
+import { ask, defineTrial, type Attempt, type Stage } from './define.ts';
+import { available } from './storage.ts';
 
 const service = 'volumev3';
 
@@ -29,14 +30,4 @@ function* make(stage: Stage, about: object): Attempt<string> {
   const path = `/v3/${stage.project}/volumes`;
   const made = yield* ask<{ volume: { id: string } }>(stage, { service, method: 'POST', path, body: { volume: about } });
   return made.volume.id;
-}
-
-/** Waits until nobody has a volume; throws when that will never be. */
-export function* available(stage: Stage, id: string): Attempt<void> {
-  const request = { service, method: 'GET', path: `/v3/${stage.project}/volumes/${id}` } as const;
-  yield* until<{ volume: { status: string } }>(stage, request, ({ volume: { status } }) => {
-    if (status === 'available') return undefined;
-    if (status.startsWith('error')) throw new Error(`The volume is ${status}`);
-    return `the volume is ${status}`;
-  });
 }
