@@ -6,5 +6,5 @@ import { placeholders } from '../src/secrets/placeholders.ts';
 const { graph, nodes } = planOf(readCloud(process.argv[2]!), placeholders());
 const order = graph.order();
 const edges = order.reduce((sum, id) => sum + graph.needs(id).size, 0);
-const roles = [...nodes.values()].filter(({ kind }) => kind === 'ready').length;
+const roles = new Set([...nodes.values()].flatMap((node) => (node.kind === 'ready' ? [node.role] : []))).size;
 console.log(`${order.length} nodes, ${edges} edges, ${roles} roles`);

@@ -36,7 +36,7 @@ export async function scale(hosts: number, runs: number, directory: string): Pro
     { ...(await middling(`validate, ${hosts} hosts as ranges`, validate(ranges), runs, directory)), limit: 2 },
     { ...(await middling(`validate, ${hosts} hosts one by one`, validate(single), runs, directory)), limit: 2 },
     { ...planned, what: `planned as a graph, ${hosts} hosts: ${graph}`, limit: 5 },
-    await middling(`the same, checked and printed as JSON (\`graph --format json\`)`, printed, runs, directory),
+    await middling('the same, printed as JSON (`graph --format json`)', printed, runs, directory),
   ];
 }
 
@@ -56,29 +56,38 @@ async function middling(what: string, command: readonly string[], runs: number, 
   return all.toSorted((a, b) => a.seconds - b.seconds)[Math.floor(all.length / 2)]!;
 }
 
-/** Three controllers, 99 storage hosts, the others compute hosts in ten cells. */
+const first = parseAddress('10.64.0.11')!;
+// The controllers carry the first of the ten cells; each of the others has a host that carries it.
+const carried = Array.from({ length: 9 }, (_, i) => `cell${i + 2}`);
+const others = 3 + 99 + carried.length;
+
+function line(name: string, address: number, kind: string): string {
+  return `  ${name}: { address: ${formatAddress(address)}, kind: ${kind} }`;
+}
+
+/** Three controllers, 99 storage hosts, nine that carry a cell, the others compute hosts in ten cells. */
 function rangesOf(hosts: number): string {
-  const perCell = (hosts - 102) / 10;
-  const cells = Array.from({ length: 10 }, (_, cell) => {
-    const size = Math.floor((cell + 1) * perCell) - Math.floor(cell * perCell);
-    const address = formatAddress(first + 256 + Math.floor(cell * perCell));
-    return `  c${cell + 1}cmp[0001-${String(size).padStart(4, '0')}]: { address: ${address}, kind: compute, cell: cell${cell + 1} }`;
+  const perCell = (hosts - others) / 10;
+  const computes = Array.from({ length: 10 }, (_, i) => {
+    const size = Math.floor((i + 1) * perCell) - Math.floor(i * perCell);
+    const name = `c${i + 1}cmp[0001-${String(size).padStart(4, '0')}]`;
+    return line(name, first + 256 + Math.floor(i * perCell), `compute, cell: cell${i + 1}`);
   });
   return [
-    `  ctl[1-3]: { address: ${formatAddress(first)}, kind: controller }`,
-    `  sto[01-99]: { address: ${formatAddress(first + 100)}, kind: storage }`,
-    ...cells,
+    line('ctl[1-3]', first, 'controller'),
+    line('sto[01-99]', first + 100, 'storage'),
+    ...carried.map((cell, i) => line(`${cell}ctl`, first + 200 + i, `cell, cell: ${cell}`)),
+    ...computes,
   ].join('\n');
 }
 
-const first = parseAddress('10.64.0.11')!;
-
+/** The same, each by itself. */
 function singleOf(hosts: number): string {
   return Array.from({ length: hosts }, (_, i) => {
-    const line = (name: string, kind: string): string => `  ${name}: { address: ${formatAddress(first + i)}, kind: ${kind} }`;
-    if (i < 3) return line(`ctl${i + 1}`, 'controller');
-    if (i < 102) return line(`sto${i - 2}`, 'storage');
-    return line(`cmp${i - 101}`, `compute, cell: cell${(i % 10) + 1}`);
+    if (i < 3) return line(`ctl${i + 1}`, first + i, 'controller');
+    if (i < 102) return line(`sto${i - 2}`, first + i, 'storage');
+    if (i < others) return line(`${carried[i - 102]!}ctl`, first + i, `cell, cell: ${carried[i - 102]!}`);
+    return line(`cmp${i - others + 1}`, first + i, `compute, cell: cell${(i % 10) + 1}`);
   }).join('\n');
 }
 

@@ -4,7 +4,7 @@ import { Invalid } from '../base/problem.ts';
 import type { Inventory } from '../inventory/types.ts';
 import { readInventory } from '../inventory/read.ts';
 import { check } from '../plan/check.ts';
-import { expand, expandModels, expandUpgrade } from '../plan/expand.ts';
+import { expand, expandModels } from '../plan/expand.ts';
 import { journeyOf, type Journey } from '../plan/journey.ts';
 import { checkParams, checkServices } from '../plan/params.ts';
 import type { Plan } from '../plan/plan.ts';
@@ -60,8 +60,9 @@ export function planOf({ inventory, roles }: Cloud, secrets: SecretStore): Plan 
 
 /** The same with no more hosts than are needed to tell what is wrong, be it with an apply or with an upgrade. */
 export function checkedModels({ inventory, roles }: Cloud, secrets: SecretStore): Plan {
-  checked(expandUpgrade(inventory, roles, secrets.get, true).plan);
-  return checked(expandModels(inventory, roles, secrets.get));
+  const { deploy, upgrade } = expandModels(inventory, roles, secrets.get);
+  checked(upgrade);
+  return checked(deploy);
 }
 
 function checked(plan: Plan): Plan {

@@ -1,6 +1,5 @@
 import { createReadStream } from 'node:fs';
 import { stat } from 'node:fs/promises';
-import { request as httpRequest } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn, setTimeout as delay } from 'node:timers/promises';
 import { sh, withInput, withTimeout, type Command, type Output } from '../base/command.ts';
@@ -9,6 +8,9 @@ import type { Shell } from '../base/shell.ts';
 import { canonical } from '../base/state.ts';
 import type { Api } from '../plan/plan.ts';
 import type { ApiAnswer, ApiData, ApiRequest, Login } from '../resources/define.ts';
+
+/** Taken when something is asked: importing it makes Node load all of fetch, which takes as long as a few connections. */
+export const http = () => process.getBuiltinModule('node:http');
 
 /** What the hosts of APIs can do: open a TCP connection from there, run a command that changes something. */
 export interface ApiHosts {
@@ -297,7 +299,7 @@ async function talk(stream: Duplex, request: ApiRequest, headers: Readonly<Recor
   const length = file === undefined ? body && Buffer.byteLength(body) : (await stat(file)).size;
   const limit = file === undefined ? timeLimit : dataTimeLimit * 1000;
   return new Promise((resolve, reject) => {
-    const outgoing = httpRequest(
+    const outgoing = http().request(
       {
         createConnection: () => stream,
         method: request.method,

@@ -1,10 +1,10 @@
 import { connect as connectTcp } from 'node:net';
-import { request as httpRequest } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { reveal } from '../base/secret.ts';
 import type { ApiAnswer } from '../resources/define.ts';
 import { visit } from '../ssh/visit.ts';
 import type { Deed } from '../trials/define.ts';
+import { http } from './api.ts';
 import { watchScreen } from './screen.ts';
 import type { Work } from './work.ts';
 
@@ -96,7 +96,7 @@ export class User {
     const stream = await this.#dial(hostname, Number(port || '80'));
     const { status, location, text } = await new Promise<{ status: number; location: string | undefined; text: string }>(
       (resolve, reject) => {
-        const outgoing = httpRequest(
+        const outgoing = http().request(
           {
             createConnection: () => stream,
             method: body === undefined ? 'GET' : 'POST',

@@ -35,7 +35,7 @@ class Interrupted extends Error {}
  * removes what runs before have left, too. `ill`: health nodes that are not well. Throws Locked.
  */
 export async function tryCloud(work: Work, ill: ReadonlySet<string>, options: TrialOptions): Promise<void> {
-  const chosen = tried(work, choose(work, options.quick));
+  const chosen = choose(work, options.quick);
   const administrator = [...work.plan.apis.values()].find(({ login }) => login);
   if (chosen.length === 0 || !administrator?.login || !work.isUp(administrator.host)) {
     for (const trial of chosen) block(work, trial, `${administrator?.host ?? 'Keystone'} is unreachable`);
@@ -46,31 +46,44 @@ export async function tryCloud(work: Work, ill: ReadonlySet<string>, options: Tr
   await new Trying(work, chosen, administrator.login, administrator.host, options.run).run(ill);
 }
 
-/** Of the part of the cloud that is asked for; `quick`: of compute hosts one a cell. */
-function choose({ plan, graph }: Work, quick: boolean): PlannedTrial[] {
+/** Of the part of the cloud that is asked for, with what these build on; `quick`: of compute hosts one a cell. */
+function choose({ plan, graph, emit }: Work, quick: boolean): PlannedTrial[] {
   const cells = new Map<string | undefined, string>();
   const hosts = new Map(plan.hosts.map((host) => [host.name, host]));
-  return plan.trials.filter(({ host, role, trial }) => {
+  const asked = plan.trials.filter(({ host, role, trial }) => {
     if (!graph.has(`${host}/${role}/health`)) return false;
     const { cell, kinds } = hosts.get(host)!;
     if (!quick || trial.scope === 'cluster' || !kinds.includes('compute')) return true;
     if (!cells.has(cell)) cells.set(cell, host);
     return cells.get(cell) === host;
   });
+  const types = feasible(plan.trials);
+  const left = new Set(asked.map(({ stepType }) => stepType).filter((type) => !types.has(type)));
+  if (left.size > 0) emit({ type: 'note', text: `Not tried, because this cloud has not all that it takes: ${[...left].join(', ')}` });
+  const chosen = new Set(asked.filter(({ stepType }) => types.has(stepType)));
+  for (const one of chosen) {
+    for (const need of one.trial.needs) {
+      const all = builtOn(one, types.get(need)!);
+      if (!all.some((other) => chosen.has(other))) chosen.add(all[0]!);
+    }
+  }
+  return plan.trials.filter((one) => chosen.has(one));
 }
 
-/** Those that have all that they build on. */
-function tried(work: Work, all: readonly PlannedTrial[]): PlannedTrial[] {
-  const left = new Set(all);
-  for (let size = -1; size !== left.size;) {
-    size = left.size;
-    const types = new Set([...left].map(({ stepType }) => stepType));
-    for (const one of left) if (one.trial.needs.some((need) => !types.has(need))) left.delete(one);
+/** By type, the trials of a cloud that has all that they build on. */
+function feasible(all: readonly PlannedTrial[]): ReadonlyMap<string, readonly PlannedTrial[]> {
+  const types = Map.groupBy(all, ({ stepType }) => stepType);
+  for (let size = -1; size !== types.size;) {
+    size = types.size;
+    for (const [type, [one]] of types) if (one!.trial.needs.some((need) => !types.has(need))) types.delete(type);
   }
-  const without = new Set(all.filter((one) => !left.has(one)).map(({ stepType }) => stepType));
-  if (without.size > 0)
-    work.emit({ type: 'note', text: `Not tried, because this part of the cloud has not all that it takes: ${[...without].join(', ')}` });
-  return [...left];
+  return types;
+}
+
+/** Of trials of a type that another needs, those that will do: on the same host, or any where one is for the whole cloud. */
+function builtOn({ host, trial }: PlannedTrial, all: readonly PlannedTrial[]): readonly PlannedTrial[] {
+  const here = all.filter((other) => other.host === host);
+  return trial.scope !== 'cluster' && here.length > 0 ? here : all;
 }
 
 function block(work: Work, trial: PlannedTrial, by: string): void {
@@ -147,7 +160,8 @@ class Trying {
       order(this.#chosen),
       (id) => this.#queue.add(() => this.#try(byId.get(id)!, ill, guest)),
       (id, by) => {
-        block(this.#work, byId.get(id)!, by);
+        if (this.#work.drain.aborted) this.#skip(byId.get(id)!);
+        else block(this.#work, byId.get(id)!, by);
       },
     );
   }
@@ -156,7 +170,7 @@ class Trying {
     const { emit, count, clock } = this.#work;
     const { host, role, trial } = one;
     const health = `${host}/${role}/health`;
-    const cause = this.#work.isUp(host) ? (ill.has(health) ? health : this.#missing(one)) : `${host} is unreachable`;
+    const cause = this.#work.isDown(host) ? `${host} is unreachable` : ill.has(health) ? health : this.#missing(one);
     if (cause !== undefined) {
       block(this.#work, one, cause);
       return 'failed';
@@ -180,8 +194,7 @@ class Trying {
       return 'done';
     } catch (error) {
       if (error instanceof Interrupted) {
-        count.skipped += 1;
-        emit({ type: 'step-skipped', ...named(one), because: 'interrupted' });
+        this.#skip(one);
         return 'failed';
       }
       count.failed += 1;
@@ -190,6 +203,11 @@ class Trying {
       emit({ type: 'step-failed', ...named(one), message: messageOf(error), ...(output.length > 0 ? { output } : {}), seconds });
       return 'failed';
     }
+  }
+
+  #skip(one: PlannedTrial): void {
+    this.#work.count.skipped += 1;
+    this.#work.emit({ type: 'step-skipped', ...named(one), because: 'interrupted' });
   }
 
   /** A trial that has to have come to something on one host at least, and has not; on the same host, the order sees to that. */

@@ -89,6 +89,8 @@ class Upgrade {
         // What a run that was cut off had taken, whoever needs it next.
         await this.#leases.giveBack();
         await this.#walk();
+        await this.#leases.giveBack();
+        this.#refuseOwing();
         this.#write({ type: 'finished' });
         return { kind: 'finished' };
       } catch (error) {
@@ -158,6 +160,12 @@ class Upgrade {
       'incomplete',
       `Not all hosts are there yet (${left.map(({ id }) => id).join(', ')})${cells.length > 0 ? `; ${cells.join('; ')}` : ''}`,
     );
+  }
+
+  /** An upgrade that has ended gives nothing back any more. */
+  #refuseOwing(): void {
+    const owed = [...this.#state.leases.keys()];
+    if (owed.length > 0) throw new Stop('step', `All hosts are there, and something could not be given back: ${owed.join(', ')}`, true);
   }
 
   /** A cell that has failed gets no new machines, which go to others; these go on where the operator said so. */

@@ -183,11 +183,12 @@ export class Work {
 
 /** The event of a role's health on a host. */
 export function healthEvent(health: Health, why: string | undefined, seconds: number): Event {
-  const { host, role } = health;
+  const { host, role, cell } = health;
   if (why === undefined) return { type: 'health-ok', host, role, checks: health.checks.map((each) => each.name), seconds };
   const step = { step: health.id, host, role, stepType: 'health', name: role };
   const hint = hintOf(step, why);
-  return { type: 'step-failed', ...step, message: `not healthy: ${why}`, ...(hint === undefined ? {} : { hint }), seconds };
+  const where = cell === undefined ? '' : ` in ${cell}`;
+  return { type: 'step-failed', ...step, message: `not healthy${where}: ${why}`, ...(hint === undefined ? {} : { hint }), seconds };
 }
 
 /** What events say of a step. */

@@ -31,12 +31,21 @@ import {
  * out when somebody asks. Throws Invalid when roles cannot be put in order or a step's name cannot be rendered.
  */
 export function expand(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Plan {
-  return build(inventory, roles, secretOf, 'deploy').plan;
+  return build(layOut(inventory, roles, secretOf), 'deploy').plan;
 }
 
-/** The same for those hosts alone that a check looks at: of a fleet it takes a small part of the time and memory. */
-export function expandModels(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Plan {
-  return build(inventory, roles, secretOf, 'deploy', true).plan;
+/**
+ * The same and an upgrade, for those hosts alone that a check looks at: of a fleet it takes a small part of the time and
+ * memory. What a step's params are is worked out once for both.
+ */
+export function expandModels(
+  inventory: Inventory,
+  roles: ReadonlyMap<string, Role>,
+  secretOf: SecretOf,
+): { readonly deploy: Plan; readonly upgrade: Plan } {
+  const layout = layOut(inventory, roles, secretOf);
+  const hosts = [...layout.models];
+  return { deploy: build(layout, 'deploy', hosts).plan, upgrade: surrounded(layout, hosts).plan };
 }
 
 /** A role of a plan for an upgrade: its hosts, and by section of its `upgrade` and host the ids of the nodes. */
@@ -49,26 +58,45 @@ export interface Surrounded extends Group {
  * The same for an upgrade: with the steps that are there `during` one, with packages role by role where roles are upgraded
  * one by one, and with what roles do around it. Roles come in the order of their needs.
  */
-export function expandUpgrade(
-  inventory: Inventory,
-  roles: ReadonlyMap<string, Role>,
-  secretOf: SecretOf,
-  modelsOnly = false,
-): { readonly plan: Plan; readonly roles: readonly Surrounded[] } {
-  const { plan, order, graph } = build(inventory, roles, secretOf, 'upgrade', modelsOnly);
-  return { plan, roles: order.map((placement) => ({ ...placement, around: graph.surround(placement) })) };
+export function expandUpgrade(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Upgrade {
+  return surrounded(layOut(inventory, roles, secretOf));
 }
 
-function build(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf, occasion: Occasion, modelsOnly = false) {
+interface Upgrade {
+  readonly plan: Plan;
+  readonly roles: readonly Surrounded[];
+}
+
+function surrounded(layout: Layout, hosts?: readonly Host[]): Upgrade {
+  const { plan, graph } = build(layout, 'upgrade', hosts);
+  return { plan, roles: layout.order.map((placement) => ({ ...placement, around: graph.surround(placement) })) };
+}
+
+/** Which roles are where, and what names mean to them there: the same whatever is to be done. */
+interface Layout {
+  readonly inventory: Inventory;
+  readonly placements: Placements;
+  /** The same, each behind those that it needs. */
+  readonly order: readonly Placement[];
+  readonly models: ReadonlySet<Host>;
+  readonly key: string;
+  /** Made when they are asked for. */
+  readonly onHosts: Map<Placement, Map<Host, RoleOnHost>>;
+}
+
+function layOut(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Layout {
   const placements = placeRoles(inventory, roles, secretOf);
   const order = inOrder(placements);
   const ofRoles = [...placements.values()].flatMap(([first]) => placementProblems(inventory, first!, placements, roles));
   const problems = [...ofRoles, ...cellProblems(inventory, order)];
   if (problems.length > 0) throw new Invalid(problems);
   const key = secretOf('cloud.fingerprint_key').reveal();
-  const models = modelsOf(inventory, order);
-  const hosts = modelsOnly ? [...models] : inventory.hosts;
-  const graph = new Build(inventory, placements, key, occasion, new Set(hosts));
+  return { inventory, placements, order, models: modelsOf(inventory, order), key, onHosts: new Map() };
+}
+
+function build(layout: Layout, occasion: Occasion, hosts: readonly Host[] = layout.inventory.hosts) {
+  const { inventory, order, models, key } = layout;
+  const graph = new Build(layout, occasion, new Set(hosts));
   for (const placement of order) graph.declare(placement);
   for (const host of hosts) graph.openHost(host);
   for (const placement of order) graph.connect(placement);
@@ -87,7 +115,7 @@ function build(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf:
     },
     key,
   };
-  return { plan, order, graph };
+  return { plan, graph };
 }
 
 type Occasion = 'deploy' | 'upgrade';
@@ -195,22 +223,23 @@ class Build {
   readonly #occasion: Occasion;
   /** For these nodes are made. */
   readonly #hosts: ReadonlySet<Host>;
-  readonly #contexts = new Map<Placement, Map<Host, RoleOnHost>>();
+  readonly #onHosts: Layout['onHosts'];
   /** By host and index in role.yaml: the steps that are declared there. */
   readonly #declared = new Map<Placement, Map<Host, Map<number, readonly DeclaredStep[]>>>();
   readonly #opening = new Map<Host, Opening>();
 
-  constructor(inventory: Inventory, placements: Placements, key: string, occasion: Occasion, hosts: ReadonlySet<Host>) {
+  constructor({ inventory, placements, key, onHosts }: Layout, occasion: Occasion, hosts: ReadonlySet<Host>) {
     this.#inventory = inventory;
     this.#placements = placements;
     this.#key = key;
+    this.#onHosts = onHosts;
     this.#occasion = occasion;
     this.#hosts = hosts;
   }
 
   at(placement: Placement, host: Host): RoleOnHost {
-    let ofRole = this.#contexts.get(placement);
-    if (!ofRole) this.#contexts.set(placement, (ofRole = new Map<Host, RoleOnHost>()));
+    let ofRole = this.#onHosts.get(placement);
+    if (!ofRole) this.#onHosts.set(placement, (ofRole = new Map<Host, RoleOnHost>()));
     let at = ofRole.get(host);
     if (!at) ofRole.set(host, (at = this.#forCell(placement, host, placement.cell)));
     return at;

@@ -14,7 +14,7 @@ const components = {
   heat: 'python3-heat',
   rabbitmq: 'rabbitmq-server',
   mariadb: 'mariadb-server',
-  ceph: 'ceph-common',
+  ceph: 'ceph-base',
 } as const;
 
 export type Component = keyof typeof components;

@@ -296,8 +296,19 @@ function shorten(name: string): string {
   return line.length > 72 ? `${line.slice(0, 71)}…` : line;
 }
 
-/** A step's or check's params: templates rendered, defaults filled in, checked against the type's schema. */
+/** A step's or check's params: templates rendered, defaults filled in, checked against the type's schema; once a host. */
 function workOut(at: RoleOnHost, written: RoleStep | RoleCheck, nameParam: string, schema: ParamsSchema, one?: One): AnyParams {
+  const known = worked.get(at) ?? new Map<object, AnyParams>();
+  worked.set(at, known);
+  const params = known.get(one ?? written) ?? paramsOf(at, written, nameParam, schema, one);
+  known.set(one ?? written, params);
+  return params;
+}
+
+// An apply and an upgrade are checked beside each other, and most steps are the same in both.
+const worked = new WeakMap<RoleOnHost, Map<object, AnyParams>>();
+
+function paramsOf(at: RoleOnHost, written: RoleStep | RoleCheck, nameParam: string, schema: ParamsSchema, one?: One): AnyParams {
   const params = guarded(at, written.path, () => {
     const plain = 'apart' in written;
     const name = one ? one.name : plain ? written.name : rendered(written.name, at.context);

@@ -1,5 +1,5 @@
 import { type Command, sh, withInput, withTimeout } from '../base/command.ts';
-import { reveal, shown, text, type Text } from '../base/secret.ts';
+import { mapText, reveal, shown, text, type Text } from '../base/secret.ts';
 import { defineResource, type Found } from './define.ts';
 
 /**
@@ -93,9 +93,14 @@ trap 'rm -f -- "$urls"' EXIT
 cat >"$urls" && chown nova "$urls" && cd / &&
   runuser -u nova -- nova-manage --config-file /etc/nova/nova.conf --config-file "$urls" cell_v2 ${words} </dev/null`,
     text`[DEFAULT]
-transport_url = ${queue}
+transport_url = ${literal(queue)}
 [database]
-connection = ${database}
+connection = ${literal(database)}
 `,
   );
+}
+
+/** In configuration, a dollar begins the name of another setting. */
+function literal(url: Text): Text {
+  return mapText(url, (plain) => plain.replaceAll('$', '$$$$'));
 }

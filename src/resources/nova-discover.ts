@@ -1,5 +1,5 @@
 import { sh, withInput, withTimeout } from '../base/command.ts';
-import { text } from '../base/secret.ts';
+import { mapText, text } from '../base/secret.ts';
 import { defineResource, type Found } from './define.ts';
 
 /** Compute hosts of a cell that have announced themselves there: Nova puts no machine on one that is not mapped to its cell. */
@@ -32,7 +32,7 @@ mariadb -NB --connect-timeout=10 -e "SELECT 'mapped', host FROM nova_api.host_ma
 host = ${p.address}
 port = ${p.port}
 user = ${p.user}
-password = "${p.password}"
+password = ${mapText(p.password, (plain) => JSON.stringify(plain))}
 `,
     ),
   parse: (output): Found => {

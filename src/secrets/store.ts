@@ -43,8 +43,8 @@ export async function openSecrets({ file, identity }: SecretFiles): Promise<Secr
       );
     await makeIdentity(identity);
   }
-  const key = await readIdentity(identity);
-  const values = existsSync(file) ? await decrypt(file, identity, key) : {};
+  const { key, decrypter } = readIdentity(identity);
+  const values = existsSync(file) ? await decrypt(file, identity, decrypter) : {};
   return store(new Map(Object.entries(values)), (now) => encrypt(file, key, Object.fromEntries(now)));
 }
 
@@ -122,22 +122,22 @@ function readText(file: string): string {
   }
 }
 
-async function readIdentity(file: string): Promise<string> {
+function readIdentity(file: string): { readonly key: string; readonly decrypter: Decrypter } {
   const line = readText(file)
     .split('\n')
     .find((each) => each.startsWith('AGE-SECRET-KEY-'));
   if (line === undefined) throw refused('secrets-identity', `${file} holds no age identity`, 'Its line begins with AGE-SECRET-KEY-.');
+  const key = line.trim();
+  const decrypter = new Decrypter();
   try {
-    await identityToRecipient(line.trim());
+    decrypter.addIdentity(key);
   } catch {
     throw refused('secrets-identity', `The age identity in ${file} is damaged`, 'Get it again from whoever made it.');
   }
-  return line.trim();
+  return { key, decrypter };
 }
 
-async function decrypt(file: string, identity: string, key: string): Promise<Record<string, string>> {
-  const decrypter = new Decrypter();
-  decrypter.addIdentity(key);
+async function decrypt(file: string, identity: string, decrypter: Decrypter): Promise<Record<string, string>> {
   try {
     // As a stream: given bytes it answers by way of fetch's Response, and Node loads all of that for it.
     const sealed = ReadableStream.from([armor.decode(readFileSync(file, 'utf8'))]);

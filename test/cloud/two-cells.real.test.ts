@@ -73,7 +73,7 @@ it('a cell whose queue is down is named, and the other goes on', { timeout: 15 *
   const ran = await cloud.cellwise('verify', '--health', '--json');
   expect(ran.code).toBe(1);
   const failed = ran.events.flatMap((event) => (event.type === 'step-failed' ? [`${event.role}: ${event.message}`] : []));
-  expect(failed).toContainEqual(expect.stringMatching(/^rabbitmq: cell2: /));
+  expect(failed).toContainEqual(expect.stringMatching(/^rabbitmq: not healthy in cell2: /));
   const { servers } = await client.get<{ servers: Server[] }>('compute', '/servers/detail');
   expect(servers.map(({ name, status }) => `${name} ${status}`).toSorted()).toEqual(['one ACTIVE', 'two ACTIVE']);
   await boot('three', 'cmp1');

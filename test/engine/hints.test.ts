@@ -21,7 +21,7 @@ test.each([
   [
     'no tun',
     step('health'),
-    'not healthy: run : <>/dev/net/tun: sh: 1: cannot open /dev/net/tun: No such file',
+    'not healthy: run test -c /dev/net/tun: sh: 1: cannot open /dev/net/tun: No such file',
     [],
     'no machine of cmp1 has a network',
   ],

@@ -5,6 +5,7 @@ import type { Event, Summary } from '../../src/base/event.ts';
 import { verify } from '../../src/engine/run.ts';
 import { Locked } from '../../src/engine/work.ts';
 import type { Plan } from '../../src/plan/plan.ts';
+import { select } from '../../src/plan/select.ts';
 import { planned } from '../plan/clouds.ts';
 import { localHosts } from './local-shell.ts';
 
@@ -99,10 +100,21 @@ interface Told {
   readonly summary: Summary;
 }
 
-async function tell(plan: Plan, { drain = new AbortController().signal, quick = false, local = localHosts() } = {}): Promise<Told> {
+interface Asked {
+  readonly drain?: AbortSignal;
+  readonly quick?: boolean;
+  readonly local?: ReturnType<typeof localHosts>;
+  readonly only?: string;
+}
+
+async function tell(
+  plan: Plan,
+  { drain = new AbortController().signal, quick = false, local = localHosts(), only }: Asked = {},
+): Promise<Told> {
   const events: Event[] = [];
   const summary = await verify({
     plan,
+    ...(only === undefined ? {} : { only: select(plan, only) }),
     open: local.open,
     emit: (event) => events.push(event),
     command: 'verify',
@@ -132,7 +144,7 @@ describe('trials', () => {
     const told = await tell(plan);
     expect(ended(told)).toEqual([
       // What builds on a trial that no role has, and what builds on that.
-      'Not tried, because this part of the cloud has not all that it takes: closed-port',
+      'Not tried, because this cloud has not all that it takes: closed-port',
       'blocked cmp1/nova/verify: console by ctl1/neutron/verify: network',
       'blocked cmp1/nova/verify: server by ctl1/neutron/verify: network',
       'blocked cmp2/nova/verify: console by ctl1/neutron/verify: network',
@@ -155,6 +167,17 @@ describe('trials', () => {
     const { plan } = await cloud(['tiny']);
     const told = ended(await tell(plan, { quick: true }));
     expect(told.flatMap((line) => /^blocked (cmp\d)/.exec(line)?.[1] ?? [])).toEqual(['cmp1', 'cmp1']);
+  });
+
+  it('of a part of the cloud, with what these build on', async () => {
+    const { plan } = await cloud(['tiny']);
+    expect(ended(await tell(plan, { only: 'role:glance' }))).toEqual(['ok ctl1/glance/verify: image', 'ok ctl1/keystone/verify: token']);
+    // A server on one host is enough for a screen.
+    const screen = ended(await tell(plan, { only: 'role:horizon' })).filter((line) => line.startsWith('blocked'));
+    expect(screen).toEqual([
+      'blocked cmp1/nova/verify: server by ctl1/neutron/verify: network',
+      'blocked ctl1/horizon/verify: screen by cmp1/nova/verify: server',
+    ]);
   });
 
   it('remove first what a run has left that was cut off', async () => {

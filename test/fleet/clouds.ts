@@ -1,4 +1,5 @@
 // Clouds of simulated hosts, and upgrades of them: the real planner and engine over hosts in memory.
+import { join } from 'node:path';
 import type { Event } from '../../src/base/event.ts';
 import type { Holder } from '../../src/base/shell.ts';
 import { abort, upgrade, type UpgradeOptions, type Verdict } from '../../src/engine/upgrade.ts';
@@ -6,7 +7,7 @@ import { stateOf, type Dated, type Fact, type Ledger, type UpgradeState } from '
 import { Fleet, type Fault } from '../../src/fleet/fleet.ts';
 import { expand } from '../../src/plan/expand.ts';
 import { journeyOf, type Journey } from '../../src/plan/journey.ts';
-import type { Role } from '../../src/roles/role.ts';
+import { readRoles, type Role } from '../../src/roles/role.ts';
 import { readInventory } from '../../src/inventory/read.ts';
 import type { Inventory } from '../../src/inventory/types.ts';
 import { rolesOf, secretsOf } from '../plan/clouds.ts';
@@ -59,8 +60,8 @@ export const written: Readonly<Record<string, WrittenRole>> = {
     needs: ['base'],
     os: { debian: { versions: { '2025.1': '18.2*', '2026.1': '20.2*' } } },
     steps: [
-      { package: 'ceph-common', version: of },
-      { service: 'ceph-osd', watches: ['ceph-common'] },
+      { package: 'ceph-base', version: of },
+      { service: 'ceph-osd', watches: ['ceph-base'] },
     ],
     upgrade: {
       before: [lease('/run/noout').take],
@@ -129,6 +130,13 @@ export interface CloudOptions {
   readonly sections?: string;
   readonly roles?: ReadonlyMap<string, Role>;
   readonly to?: string;
+}
+
+/** One controller and compute hosts with the roles that come with Cellwise. */
+export function shipped(computes: number): CloudOptions {
+  const { roles: read, problems } = readRoles(join(import.meta.dirname, '../../roles'));
+  if (problems.length > 0) throw new Error(JSON.stringify(problems, null, 2));
+  return { roles: read, computes, cells: 1, others: 1, storage: false, sections: 'upgrade: {wave: 5, max_unavailable: 5}\n' };
 }
 
 function inventoryOf(

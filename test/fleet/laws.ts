@@ -57,10 +57,12 @@ function inOrder(fleet: Fleet): void {
     for (const deed of deeds) expect(deed.from, deed.step).toBeGreaterThanOrEqual(before);
     if (stage.phase !== 'cells') before = Math.max(before, ...deeds.map(({ to }) => to));
   }
+  // Leases are given back as far as they were taken: some of them, when the last one failed.
+  const leases = new Set(leasesOf(fleet).flatMap(({ take, give }) => [take, give]));
   for (const [id, deed] of done) {
     for (const need of plan.graph.needs(id).keys()) {
       const other = done.get(need);
-      if (other) expect(other.to, `${need} before ${id}`).toBeLessThanOrEqual(deed.from);
+      if (other && !(leases.has(id) && leases.has(need))) expect(other.to, `${need} before ${id}`).toBeLessThanOrEqual(deed.from);
     }
   }
   const finish = stages.filter(({ phase }) => phase === 'finish').flatMap((stage) => worksOf(stage).flatMap(({ steps }) => steps));

@@ -1,25 +1,13 @@
 // The roles that come with Cellwise, upgraded on simulated hosts: their order, their leases, what they cannot take back.
-import { join } from 'node:path';
-import { beforeAll, describe, expect, it, vi } from 'vitest';
-import type { Role } from '../../src/roles/role.ts';
-import { readRoles } from '../../src/roles/role.ts';
+import { describe, expect, it, vi } from 'vitest';
 import { worksOf, type Journey } from '../../src/plan/journey.ts';
-import { Deployer, fleetsOf, type CloudOptions } from './clouds.ts';
-import { everyFault } from './every.ts';
+import { Deployer, fleetsOf, shipped } from './clouds.ts';
 import { arrived, lawful } from './laws.ts';
 
 vi.setConfig({ testTimeout: 300_000 });
 
 const finished = { kind: 'finished' };
-let roles: ReadonlyMap<string, Role>;
-let options: CloudOptions;
-
-beforeAll(() => {
-  const read = readRoles(join(import.meta.dirname, '../../roles'));
-  expect(read.problems).toEqual([]);
-  ({ roles } = read);
-  options = { roles, computes: 26, cells: 1, others: 1, storage: false, sections: 'upgrade: {wave: 5, max_unavailable: 5}\n' };
-});
+const options = shipped(26);
 
 /** Where a role stands in a journey: its stage among those of the control plane and the ends. */
 function placeOf({ stages }: Journey, id: string): number {
@@ -112,9 +100,7 @@ describe('the shipped roles', () => {
   });
 
   it('that fail on a compute host give it back, and go on where they were', async () => {
-    const deployer = new Deployer(
-      fleetsOf({ ...options, computes: 8 })({ host: 'cell1-cmp1', step: 'service nova-compute', kind: 'fail' }),
-    );
+    const deployer = new Deployer(fleetsOf(shipped(8))({ host: 'cell1-cmp1', step: 'service nova-compute', kind: 'fail' }));
     expect(await deployer.run()).toMatchObject({ kind: 'paused', cause: 'failures' });
     lawful(deployer);
     deployer.fleet.heal();
@@ -122,17 +108,8 @@ describe('the shipped roles', () => {
     arrived(deployer);
   });
 
-  it('get there, or pause and get there, whatever fails on the controller or on a compute host', async () => {
-    const fleets = fleetsOf({ ...options, computes: 3 });
-    const tried = await everyFault(fleets, (host) => ['ctl1', 'cell1-cmp2'].includes(host));
-    expect(tried).toBeGreaterThan(150);
-  });
-
   describe('in two cells', () => {
-    let two: CloudOptions;
-    beforeAll(() => {
-      two = { ...options, computes: 4, cells: 2, own: true };
-    });
+    const two = { ...options, computes: 4, cells: 2, own: true };
 
     it('upgrade what carries a cell with the cell, and its tables with those of the cloud', () => {
       const { journey } = fleetsOf(two)();

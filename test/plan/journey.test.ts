@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { journeyOf, worksOf } from '../../src/plan/journey.ts';
-import { expandUpgrade } from '../../src/plan/expand.ts';
+import { expandModels, expandUpgrade } from '../../src/plan/expand.ts';
 import { fleetOf, linesOf, written } from '../fleet/clouds.ts';
 import { inventoryOf, rolesOf, secretsOf } from './clouds.ts';
 
@@ -46,6 +46,21 @@ describe('a journey', () => {
     }
   });
 
+  it('is checked beside the apply, and what is the same in both is worked out once', () => {
+    const inventory = inventoryOf('  ctl1: {address: 10.0.0.1, kind: controller}\n  cmp[1-3]: {address: 10.0.0.2, kind: compute}\n');
+    const { deploy, upgrade } = expandModels(inventory, rolesOf(written), secretsOf());
+    expect(upgrade.nodes.size).toBeGreaterThan(deploy.nodes.size);
+    const params = [...deploy.nodes].flatMap(([id, node]) => {
+      const other = upgrade.nodes.get(id);
+      // A service has the digest of what it watches besides, and packages are put together.
+      return node.kind === 'step' && other?.kind === 'step' && !['service', 'package'].includes(node.stepType)
+        ? [[node.params, other.params] as const]
+        : [];
+    });
+    expect(params.length).toBeGreaterThan(0);
+    for (const [own, others] of params) expect(own).toBe(others);
+  });
+
   it('of one machine for everything keeps the order: control plane, storage, machines', () => {
     const journey = journeyOf(
       inventoryOf('  one: {address: 10.0.0.1, kind: [controller, compute, storage]}\n'),
@@ -64,6 +79,29 @@ describe('a journey', () => {
       'finish/keystone',
       'finish/nova-compute',
     ]);
+  });
+
+  it('lets the table of the control plane decide between roles that it names, whatever they need of each other', () => {
+    const role = (needs: readonly string[]) => ({ on: ['controller'], needs, steps: [{ directory: '/x', once: true }] });
+    const roles = rolesOf({ 'nova-api': role([]), 'nova-conductor': role(['nova-api']), nova: role([]), other: role(['nova-conductor']) });
+    const { stages } = journeyOf(inventoryOf('  ctl1: {address: 10.0.0.1, kind: controller}\n'), roles, secretsOf());
+    expect(stages.map(({ id }) => id)).toEqual(['control/nova', 'control/nova-conductor', 'control/nova-api', 'control/other']);
+  });
+
+  it('settles on each host before anything is contracted', () => {
+    const upgrade = {
+      settle: [{ command: 'restart', creates: '/settled' }],
+      contract: [{ command: 'contract', creates: '/contracted' }],
+    };
+    const roles = rolesOf({ nova: { on: ['controller'], steps: [{ directory: '/x' }], upgrade } });
+    const { stages } = journeyOf(inventoryOf('  ctl[1-3]: {address: 10.0.0.1, kind: controller}\n'), roles, secretsOf());
+    const last = stages.slice(-2).map(
+      (stage) =>
+        `${stage.id}: ${worksOf(stage)
+          .map(({ host }) => host)
+          .join(' ')}`,
+    );
+    expect(last).toEqual(['settle/nova: ctl1 ctl2 ctl3', 'finish/nova: ctl1']);
   });
 
   it('says what would be done before something that it waits for', () => {

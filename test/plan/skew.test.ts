@@ -15,6 +15,8 @@ describe('the table', () => {
     ['over three releases', move('nova', '2:29.0.0-1'), '2026.1', ['release-step']],
     ['from between two SLURP releases over the next', move('glance', '2:29.0.0-1'), '2026.1', ['release-step']],
     ['back', move('keystone', '2:29.0.0-1'), '2025.1', ['release-back']],
+    ['back, as the roles ask', move('keystone', '2:30.0.0-3', '2:29.*'), '2026.1', ['release-back']],
+    ['later than the release, as the roles ask', move('keystone', '2:30.0.0-3', '2:30.*'), '2026.1', []],
     [
       'computes three releases behind a SLURP release',
       move('nova', '2:30.1.0-1', undefined, true),

@@ -63,7 +63,7 @@ it('the whole way is shown before it is gone', { timeout: 2 * minutes }, async (
   expect(of('storage/ceph-osd').waves.map(({ hosts }) => hosts)).toEqual([['sto1'], ['sto2'], ['sto3']]);
   expect(of('storage/ceph-osd').taken).toEqual(['noout', 'nodeep-scrub', 'noautoscale'].map((flag) => `ceph-osd: ceph-flag ${flag}`));
   const packages = of('storage/ceph-node').changes.flatMap(({ change }) => change.differences);
-  expect(packages.find(({ key }) => key === 'ceph-common')).toMatchObject({
+  expect(packages.find(({ key }) => key === 'ceph-base')).toMatchObject({
     before: expect.stringMatching(/^18\.2\./) as string,
     after: '20.2*',
   });
@@ -135,7 +135,7 @@ async function flags(): Promise<string> {
 
 function facts(): Dated[] {
   try {
-    const ledger = readFileSync(join(cloud.directory, '.cellwise', cloud.name, 'upgrade.jsonl'), 'utf8');
+    const ledger = readFileSync(join(cloud.directory, '.cellwise/cloud/upgrade.jsonl'), 'utf8');
     return ledger
       .split('\n')
       .slice(0, -1)

@@ -119,6 +119,16 @@ chown ceph:ceph /var/lib/ceph/mgr/ceph-law/keyring && systemctl enable -q --now 
       tamper: 'ceph osd pool set law min_size 2 && ceph osd pool application enable law rgw --yes-i-really-mean-it',
       mends: ['min_size', 'application'],
     },
+    { type: 'ceph-flag', params: { flag: 'noout' }, tamper: 'ceph osd unset noout', mends: ['set'] },
+    { type: 'ceph-flag', params: { flag: 'noout', absent: true }, first: 'differs', tamper: 'ceph osd set noout', mends: ['set'] },
+    { type: 'ceph-flag', params: { flag: 'noautoscale' }, then: 'ceph osd unset noautoscale' },
+    {
+      type: 'ceph-backup',
+      params: { directory: '/var/backups/before it' },
+      tamper: "mv '/var/backups/before it' /tmp/kept",
+      mends: ['made'],
+      then: "cmp /tmp/kept/auth '/var/backups/before it/auth' && test $(stat -c %a /tmp/kept) = 700",
+    },
     {
       type: 'rgw-user',
       // The first of all makes the gateway's pools, which takes its time.

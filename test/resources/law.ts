@@ -305,6 +305,32 @@ export const bare: readonly Law[] = [
   },
   { type: 'timezone', params: { zone: 'No/Where' }, first: 'differs', refuses: 'no time zone' },
   {
+    type: 'swift-ring',
+    prepare: 'mkdir -p /etc/swift',
+    params: {
+      ring: 'object',
+      hosts: [1, 2, 3].map((i) => ({ name: `sto${i}`, address: `10.0.0.3${i}`, disks: ['/dev/sdb', '/dev/sdc'] })),
+      port: 6200,
+      part_power: 8,
+      replicas: 3,
+    },
+    tamper: 'echo spoilt | gzip >/etc/swift/object.ring.gz; chmod 600 /etc/swift/object.ring.gz',
+    mends: ['sha256', 'mode'],
+    then: 'test "$(gzip -dc /etc/swift/object.ring.gz | head -c 4)" = R1NG && test "$(ls -A /etc/swift)" = object.ring.gz',
+  },
+  {
+    type: 'swift-ring',
+    params: {
+      ring: 'object',
+      hosts: [{ name: 'sto1', address: '10.0.0.31', disks: ['/dev/sdb'] }],
+      port: 6200,
+      part_power: 9,
+      replicas: 3,
+    },
+    first: 'differs',
+    refuses: 'can never change',
+  },
+  {
     type: 'apt-source',
     params: {
       name: 'backports',
@@ -614,6 +640,17 @@ SQL`,
     tamper: `mariadb nova_api -e "UPDATE cell_mappings SET disabled=1, transport_url='rabbit://wrong' WHERE name='cell1'"`,
     mends: ['queue', 'disabled'],
     then: `test "$(mariadb -NBe 'SELECT COUNT(*) FROM nova_api.cell_mappings')" = 2`,
+  },
+  {
+    type: 'nova-cell',
+    params: {
+      cell: 'cell2',
+      database: Secret.of('database', 'mysql+pymysql://nova:$$a%40@10.0.0.9:3306/nova?charset=utf8mb4'),
+      queue: Secret.of('queue', 'rabbit://openstack:$b@10.0.0.9:5672/'),
+    },
+    tamper: `mariadb nova_api -e "UPDATE cell_mappings SET transport_url='rabbit://wrong' WHERE name='cell2'"`,
+    mends: ['queue'],
+    then: `test "$(mariadb -NBe "SELECT transport_url FROM nova_api.cell_mappings WHERE name = 'cell2'")" = 'rabbit://openstack:$b@10.0.0.9:5672/'`,
   },
   {
     type: 'db-sync',
