@@ -1,6 +1,6 @@
 import { must } from '../resources/openstack.ts';
 import { ask, defineTrial, type Attempt, type Stage } from './define.ts';
-import { available } from './volumes.ts';
+import { available } from './storage.ts';
 
 export const attachment = defineTrial({
   type: 'attachment',

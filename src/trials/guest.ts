@@ -1,7 +1,7 @@
 import type { ApiRequest, Login } from '../resources/define.ts';
 import { call, find, must } from '../resources/openstack.ts';
-import { container, pathOf } from './containers.ts';
 import type { Attempt } from './define.ts';
+import { container, pathOf } from './storage.ts';
 
 /** Names of the projects, users and keys that are made for a run begin so; whatever is called so can be removed. */
 const prefix = 'cellwise-verify-';

@@ -1,7 +1,7 @@
 import { createHash, createHmac } from 'node:crypto';
 import { find, must } from '../resources/openstack.ts';
-import { container, pathOf } from './containers.ts';
 import { ask, defineTrial } from './define.ts';
+import { container, pathOf } from './storage.ts';
 
 interface Service {
   readonly type: string;

@@ -1,6 +1,6 @@
 import { ask, defineTrial } from './define.ts';
 import { prompted, running } from './servers.ts';
-import { available } from './volumes.ts';
+import { available } from './storage.ts';
 
 export const volumeServer = defineTrial({
   type: 'volume-server',

@@ -1,5 +1,5 @@
 import { ask, defineTrial, type Attempt, type Stage } from './define.ts';
-import { available } from './volumes.ts';
+import { available } from './storage.ts';
 
 const service = 'volumev3';
 

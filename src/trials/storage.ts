@@ -1,5 +1,13 @@
 import { until, type Attempt, type Stage } from './define.ts';
 
+/** What the container of a run is called, in its project. */
+export const container = 'cellwise-verify';
+
+/** Where the containers of a project are, or one of them. */
+export function pathOf(project: string, ...name: readonly string[]): string {
+  return ['/swift/v1', `AUTH_${project}`, ...name].join('/');
+}
+
 /** Waits until nobody has a volume; throws when that will never be. */
 export function* available(stage: Stage, id: string): Attempt<void> {
   const request = { service: 'volumev3', method: 'GET', path: `/v3/${stage.project}/volumes/${id}` } as const;
