@@ -6,7 +6,7 @@ import type { Dated } from '../../src/engine/ledger.ts';
 import { TestCloud } from '../cli/test-cloud.ts';
 
 // Ceph from one major version to the next but one, by packages, under a client that writes and reads all the time. Each
-// test goes on where the one before it stopped. A quarter of an hour, most of it packages: `npm run test:upgrade`.
+// test goes on where the one before it stopped. Most of its time are packages: `npm run test:upgrade`.
 const cloud = new TestCloud('cephup', '10.103');
 const minutes = 60_000;
 const run = ['--yes', '--accept-irreversible'];
