@@ -12,7 +12,7 @@ const real = {
 const services = ['test/resources/cloud-law.real.test.ts', 'test/resources/ceph-law.real.test.ts'];
 
 // `unit` needs nothing but Node, the others the Docker engine. `proof` is what takes its time: crashes, cut networks,
-// thousands of hostile values.
+// thousands of hostile values. `cloud`: whole clouds with machines in them, a quarter of an hour each.
 export default defineConfig({
   test: {
     projects: [
@@ -25,8 +25,9 @@ export default defineConfig({
           maxWorkers: 2,
         },
       },
-      { test: { name: 'real', include: ['test/**/*.real.test.ts'], exclude: ['test/proof/**', ...services], ...real } },
+      { test: { name: 'real', include: ['test/**/*.real.test.ts'], exclude: ['test/proof/**', 'test/cloud/**', ...services], ...real } },
       { test: { name: 'services', include: services, ...real } },
+      { test: { name: 'cloud', include: ['test/cloud/*.real.test.ts'], ...real, maxWorkers: 1 } },
       { test: { name: 'proof', include: ['test/proof/**/*.test.ts'], ...real } },
     ],
   },

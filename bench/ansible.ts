@@ -77,6 +77,7 @@ function writePlaybook(directory: string, { hosts, identity, knownHosts }: Fleet
 }
 
 // Everything that is known to make it faster: pipelining, a process a host, kept connections, no facts, no search for Python.
+// The time-out is no part of that: on a busy machine Mitogen needs more than the ten seconds it would have.
 function configuration(forks: number): string {
   return `[defaults]
 inventory = /bench/hosts.yml
@@ -84,6 +85,7 @@ forks = ${forks}
 gathering = explicit
 interpreter_python = /usr/bin/python3
 remote_user = root
+timeout = 120
 private_key_file = /bench/id
 nocows = true
 [ssh_connection]

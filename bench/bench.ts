@@ -72,7 +72,7 @@ async function scaleUp(): Promise<Scaled[]> {
 
 async function race(fleet: Fleet, root: string | undefined): Promise<{ rows: Row[]; trips: { noop: number; change: number } }> {
   const own = cellwise(directory, fleet);
-  const below = floor(directory, fleet);
+  const below = await floor(directory, fleet);
   const slow = root === undefined ? [] : Object.values(ansible(directory, root, fleet));
   say('first apply: makes everything');
   await runTool({ ...own, verify: any }, 0, directory);

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
-import { cpSync, mkdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, mkdirSync, symlinkSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import ts from 'typescript';
+import { build } from 'rolldown';
 import { network, type Fleet } from './fleet.ts';
 import type { FloorTask } from './floor.ts';
 import { cloud, floorAnswer, floorScript, steps, templates } from './steps.ts';
@@ -16,6 +16,14 @@ export function install(directory: string, roles: (into: string) => void): strin
   symlinkSync(join(root, 'node_modules'), join(directory, 'node_modules'));
   roles(join(directory, 'roles'));
   return join(directory, 'dist/cli/main.js');
+}
+
+/** A program of the benchmark as plain JavaScript beside an installed Cellwise, so that its start is not spent on types. */
+export async function compile(directory: string, name: string): Promise<string> {
+  const file = join(directory, 'dist/cli', `${name}.js`);
+  const input = join(import.meta.dirname, `${name}.ts`);
+  await build({ input, platform: 'node', external: ['ssh2'], logLevel: 'silent', output: { file, codeSplitting: false } });
+  return file;
 }
 
 /** The roles that come with Cellwise. */
@@ -74,13 +82,9 @@ function inventoryText({ hosts, identity, knownHosts }: Fleet): string {
   );
 }
 
-/** The floor as a program of its own, in plain JavaScript, so that its start is not spent on types. */
-export function floor(directory: string, { hosts, identity }: Fleet): Tool {
-  const program = join(directory, 'cellwise', 'floor.js');
-  const { outputText } = ts.transpileModule(readFileSync(join(import.meta.dirname, 'floor.ts'), 'utf8'), {
-    compilerOptions: { module: ts.ModuleKind.ESNext, target: ts.ScriptTarget.ES2024 },
-  });
-  writeFileSync(program, outputText);
+/** The floor as a program of its own; Cellwise is installed in `directory`. */
+export async function floor(directory: string, { hosts, identity }: Fleet): Promise<Tool> {
+  const program = await compile(join(directory, 'cellwise'), 'floor');
   const digest = (text: string): string => createHash('sha256').update(text).digest('hex');
   const task: FloorTask = { identity, script: floorScript, hosts: hosts.map((host) => ({ ...host, answer: floorAnswer(host, digest) })) };
   const file = join(directory, 'floor.json');

@@ -1,7 +1,19 @@
 import { sh, withTimeout, type Command } from './command.ts';
 
-/** What can be asked about a Ceph cluster from one of its hosts; `may-stop-…`: whether this host's daemons of a type may be. */
-export const cephQuestions = ['quorum', 'mgr', 'osds', 'pgs', 'object', 'may-stop-mon', 'may-stop-mgr', 'may-stop-osd'] as const;
+/** What can be asked about a Ceph cluster from one of its hosts; `may-stop-…`: whether this host's daemons of a type may be; `current-…`: whether they run what is installed. */
+export const cephQuestions = [
+  'quorum',
+  'mgr',
+  'osds',
+  'pgs',
+  'object',
+  'may-stop-mon',
+  'may-stop-mgr',
+  'may-stop-osd',
+  'current-mon',
+  'current-mgr',
+  'current-osd',
+] as const;
 
 /** Asks these questions, one after the other. Exit code 0: yes to all; otherwise what it prints says why not. */
 export function checkCeph(questions: readonly (typeof cephQuestions)[number][]): Command {
@@ -11,7 +23,7 @@ export function checkCeph(questions: readonly (typeof cephQuestions)[number][]):
 // What a monitor says of others is some seconds old after a restart, so each daemon of this host is asked itself, and
 // placement groups count only when they were reported after the last OSD came or went (each OSD reports every 5 s).
 const program = `
-import calendar, glob, json, os, socket, struct, sys, time
+import calendar, glob, json, os, re, socket, struct, subprocess, sys, time
 def no(why):
     print(why, flush=True)
     os._exit(1)
@@ -103,6 +115,19 @@ def may_stop_osd():
     own = [o for o in dump if str(o['osd']) in ids('osd') and o['up']]
     if own and len(own) < len(dump):
         ask('osd ok-to-stop', True, ids=[str(o['osd']) for o in own])
+def current(kind):
+    package = subprocess.run(['dpkg-query', '-W', '-f', '\${Version}', 'ceph-base'], capture_output=True, text=True).stdout
+    installed = re.match('[0-9.]*', package).group()
+    for name in ids(kind):
+        version = daemon(kind, name, 'version')['version']
+        if version != installed:
+            no('%s.%s runs %s, and %s is installed' % (kind, name, version, installed))
+def current_mon():
+    current('mon')
+def current_mgr():
+    current('mgr')
+def current_osd():
+    current('osd')
 for question in sys.argv[1:]:
     globals()[question.replace('-', '_')]()
 # Without clean-up: librados may abort while the interpreter takes itself apart.

@@ -79,14 +79,20 @@ export function cephAnswers(output: Output): readonly CephAnswer[] | { readonly 
 
 /**
  * The key by which Ceph knows an entity, made from a secret: rotating the secret makes another key, and one secret is
- * enough for many entities. Ceph's format: type 1 (AES), time of creation, length, 16 bytes; in base64.
+ * enough for many entities. Ceph's format: type, time of creation, length, the key; in base64.
  */
-export function cephxKey(secret: Text, entity: string): Text {
-  const head = Buffer.from([1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 16, 0]);
+export function cephxKey(secret: Text, entity: string, cipher: CephCipher = 'aes'): Text {
+  const { type, length } = ciphers[cipher];
+  const head = Buffer.from([type, 0, 0, 0, 0, 0, 0, 0, 0, 0, length, 0]);
   return mapText(secret, (value) =>
-    Buffer.concat([head, createHmac('sha256', value).update(entity).digest().subarray(0, 16)]).toString('base64'),
+    Buffer.concat([head, createHmac('sha256', value).update(entity).digest().subarray(0, length)]).toString('base64'),
   );
 }
+
+/** Ceph knows aes256k from 20.2 on (and 19.2.6); clients before that cannot read such a key. */
+export type CephCipher = keyof typeof ciphers;
+
+const ciphers = { aes: { type: 1, length: 16 }, aes256k: { type: 2, length: 32 } } as const;
 
 /** A UUID that a secret gives away nothing by: for ids that must be made once, be the same ever after, and may be seen. */
 export function uuidOf(secret: Text): string {

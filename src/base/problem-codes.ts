@@ -131,7 +131,7 @@ export const problemCodes = {
   },
   'no-controller': {
     title: 'No host is a controller of the cloud',
-    explain: 'The API services, databases and message queue run on controllers. A controller that names a cell carries only that cell.',
+    explain: 'The API services, databases and message queue run on controllers. Hosts of kind cell carry that of a cell only.',
   },
   'no-storage': {
     title: 'Ceph is asked for, but there is no storage host',
@@ -142,12 +142,17 @@ export const problemCodes = {
     explain: 'Cells are named under `cells`; without that section there is one cell, cell1.',
   },
   'missing-cell': {
-    title: 'A compute host does not say its cell',
-    explain: 'With one cell that is clear; with several each compute host has to name one.',
+    title: 'A host does not say its cell',
+    explain: 'With one cell that is clear; with several each compute host and each host of kind cell has to name one.',
   },
-  'cells-unmade': {
-    title: 'Roles make no cell but the first yet',
-    explain: 'All compute hosts would end up in one cell. Have one cell, or leave Nova out by `services`.',
+  'cell-host': {
+    title: 'A host cannot be of a cell in this way',
+    explain:
+      'Compute hosts are in a cell, and hosts of kind cell carry one: its database, message queue, conductor and console proxy. Controllers carry the whole cloud.',
+  },
+  'cell-without-control': {
+    title: 'A cell has nobody to carry it',
+    explain: 'Controllers carry one cell. Each other one has hosts of kind cell: one, three or five.',
   },
   'empty-cell': {
     title: 'A cell has no host',
@@ -211,6 +216,11 @@ export const problemCodes = {
   'upgrade-open': {
     title: 'An upgrade was begun and is not ended',
     explain: 'There is one upgrade at a time. It is gone on with by `upgrade resume`, or left where it is by `upgrade abort`.',
+  },
+  'release-jump': {
+    title: 'An apply would bring the cloud to another release at once',
+    explain:
+      'The inventory asks for a release whose software is of another series than what hosts run. `cellwise upgrade plan` shows the way there, and `cellwise upgrade run` goes it host by host. There is no way back but a backup.',
   },
   'no-upgrade': {
     title: 'There is no upgrade under way',

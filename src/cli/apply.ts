@@ -1,8 +1,9 @@
 import { Invalid } from '../base/problem.ts';
 import type { Event } from '../base/event.ts';
 import { openJournal, type Journal } from '../engine/journal.ts';
-import { isOpen, openLedger, stateOf } from '../engine/ledger.ts';
+import { isOpen, openLedger, stateOf, type UpgradeState } from '../engine/ledger.ts';
 import { readPlan, refuseOther, refuseStale } from '../engine/plan-file.ts';
+import { refuseJump } from '../engine/release.ts';
 import * as engine from '../engine/run.ts';
 import { ask } from './ask.ts';
 import { partOf, placesOf } from './cloud.ts';
@@ -17,13 +18,13 @@ export async function apply([planFile]: readonly string[], options: Options): Pr
       { code: 'cannot-ask', message: 'Nobody can be asked: standard input is no terminal', hint: 'Say --yes to apply without a question.' },
     ]);
   }
-  if (options.only === undefined) refuseMidway(options.inventory);
-  return inSession(options, 'apply', (session) => applyIn(session, planFile, options));
+  const upgrade = stateOf(openLedger(placesOf(options.inventory).upgrade.ledger).facts);
+  if (options.only === undefined) refuseMidway(upgrade);
+  return inSession(options, 'apply', (session) => applyIn(session, planFile, options, isOpen(upgrade)));
 }
 
 /** In the middle of an upgrade an apply would bring all hosts that are left to the new release at once. */
-function refuseMidway(inventory: string): void {
-  const state = stateOf(openLedger(placesOf(inventory).upgrade.ledger).facts);
+function refuseMidway(state: UpgradeState | undefined): void {
   if (!isOpen(state)) return;
   throw new Invalid([
     {
@@ -34,7 +35,7 @@ function refuseMidway(inventory: string): void {
   ]);
 }
 
-async function applyIn(whole: Session, planFile: string | undefined, options: Options): Promise<number> {
+async function applyIn(whole: Session, planFile: string | undefined, options: Options, midway: boolean): Promise<number> {
   const saved = planFile === undefined ? undefined : readPlan(planFile, whole.plan);
   if (saved && planFile !== undefined) refuseOther(planFile, saved, whole.plan, undefined);
   const session = saved ? asSaved(whole, saved.only ?? undefined, options.only) : whole;
@@ -46,6 +47,7 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
       journal,
       confirm: async (told) => {
         if (saved && planFile !== undefined) refuseStale(planFile, saved, session.plan, told);
+        if (!midway) refuseJump(session.plan, told);
         const yes = options.yes === true || told.pending === 0 || (await ask(session, 'Apply these changes?'));
         const only = saved ? saved.only : options.only;
         if (yes) journal.begin(`cellwise apply${only ? ` --only ${only}` : ''} by ${session.holder.who}`);

@@ -3,7 +3,7 @@ import { Invalid, nearest } from '../base/problem.ts';
 import { shown, Secret } from '../base/secret.ts';
 import type { Inventory } from '../inventory/types.ts';
 import { readInventory } from '../inventory/read.ts';
-import { hostsOf, resolveParams, wantedRoles } from '../plan/context.ts';
+import { groupsOf, resolveParams, wantedRoles } from '../plan/context.ts';
 import { withResources } from '../plan/resources.ts';
 import { checks } from '../resources/checks.ts';
 import { resourceTypes } from '../resources/index.ts';
@@ -74,10 +74,14 @@ function hostTexts(inventory: Inventory, roles: () => readonly Role[], name: str
   ];
   const all = roles();
   const byName = new Map(all.map((role) => [role.name, role]));
-  const own = all.filter((role) => hostsOf(inventory, role, byName).includes(host));
-  const params = own.flatMap((role) => [
-    `  ${role.name}`,
-    ...Object.entries(resolveParams(inventory, role, host, secrets.get)).map(
+  const own = all.flatMap((role) =>
+    groupsOf(inventory, role, byName)
+      .filter(({ hosts }) => hosts.includes(host))
+      .map(({ cell }) => ({ role, cell })),
+  );
+  const params = own.flatMap(({ role, cell }) => [
+    `  ${role.name}${cell === undefined ? '' : ` for ${cell}`}`,
+    ...Object.entries(resolveParams(inventory, role, host, secrets.get, cell)).map(
       ([param, { value, level }]) =>
         `    ${param} = ${value instanceof Secret ? shown(value) : value === undefined ? 'none' : JSON.stringify(value)}  (${level})`,
     ),

@@ -1,4 +1,6 @@
+import { isOpen, openLedger, stateOf } from '../engine/ledger.ts';
 import { savePlan } from '../engine/plan-file.ts';
+import { refuseJump } from '../engine/release.ts';
 import * as engine from '../engine/run.ts';
 import { tellDropped } from './dropped.ts';
 import { exitOf, exits } from './exit.ts';
@@ -12,6 +14,7 @@ export async function plan(_args: readonly string[], options: Options): Promise<
     const { told, summary } = await engine.plan(session);
     session.emit(summary);
     await session.output.end();
+    if (!isOpen(stateOf(openLedger(session.places.upgrade.ledger).facts))) refuseJump(session.plan, told);
     if (options.out !== undefined) {
       savePlan(options.out, session.plan, told, options.only);
       say(options, `Saved. Apply exactly this by: cellwise apply ${options.out} -i ${options.inventory}`);

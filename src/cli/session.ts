@@ -2,11 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import type { Event } from '../base/event.ts';
 import { printable } from '../base/printable.ts';
-import { Invalid } from '../base/problem.ts';
 import type { Holder } from '../base/shell.ts';
 import type { Open, RunOptions } from '../engine/work.ts';
 import type { Host, Inventory, SecretRef, Ssh } from '../inventory/types.ts';
-import type { Plan } from '../plan/plan.ts';
 import { openSecrets, type SecretStore } from '../secrets/store.ts';
 import { connect, Shared, type SshTarget, type Sudo } from '../ssh/connect.ts';
 import { partOf, placesOf, planOf, readCloud, type Cloud, type Places } from './cloud.ts';
@@ -39,7 +37,6 @@ async function openSession(options: Options, command: string): Promise<Session> 
   const places = placesOf(options.inventory);
   const secrets = await openSecrets(places.secrets);
   const plan = planOf(cloud, secrets);
-  refuseCells(plan);
   const output = openAudience(options, command);
   const made = secrets.unsaved();
   if (made.length > 0) {
@@ -67,14 +64,6 @@ async function openSession(options: Options, command: string): Promise<Session> 
     drain: drainOnInterrupt(output),
     holder: { run, who: `${userInfo().username}@${hostname()}`, what: `cellwise ${command}`, since: new Date().toISOString() },
   };
-}
-
-/** What an inventory says of cells is checked and planned with; no role makes a second one yet. */
-function refuseCells({ inventory: { cells, document }, nodes }: Plan): void {
-  const [first, second] = cells;
-  if (!second || ![...nodes.values()].some((node) => node.kind === 'ready' && node.role === 'nova-compute')) return;
-  const message = `Nova would have all compute hosts in ${first!.name}: no role makes ${second.name} yet`;
-  throw new Invalid([{ code: 'cells-unmade', message, place: document.place(['cells', second.name], 'key') }]);
 }
 
 /** Sorts by start time: the older of two runs that meet at a lock wins. */

@@ -8,7 +8,7 @@ import type { Options } from './options.ts';
 export function validate(_args: readonly string[], options: Options): number {
   const cloud = readCloud(options.inventory);
   const plan = checkedModels(cloud, placeholders());
-  const roles = [...plan.nodes.values()].filter(({ kind }) => kind === 'ready').length;
+  const roles = new Set([...plan.nodes.values()].flatMap((node) => (node.kind === 'ready' ? [node.role] : []))).size;
   say(options, `${options.inventory} is valid: ${count(cloud.inventory.hosts.length, 'host')}, ${count(roles, 'role')}.`);
   return exits.done;
 }

@@ -21,7 +21,7 @@ export interface ApiSession {
   /**
    * Runs a resource's generator to its end; rejects when the API does not answer. The same GET is sent once until
    * `refresh`. For `patience` seconds a question is asked again while its service is starting up: no connection, or 5xx.
-   * `said` hears the commands that make data.
+   * `said` hears the commands that make data, and what requests say.
    */
   follow<T>(conversation: Generator<ApiRequest, T, ApiAnswer>, patience?: number, said?: (line: string) => void): Promise<T>;
   /** Forgets what was asked, at least so many milliseconds ago: the cloud may have changed. */
@@ -183,6 +183,11 @@ export function openApis(apis: ReadonlyMap<string, Api>, hosts: ApiHosts): ApiSe
       for (let step = conversation.next(); ;) {
         if (step.done) return step.value;
         const request = step.value;
+        if (request.says !== undefined) said?.(request.says);
+        if (request.wait !== undefined) {
+          await delay(request.wait * 1000);
+          forget();
+        }
         if (request.method !== 'GET' && request.auth !== 'none') forget();
         const answer =
           request.data && 'command' in request.data

@@ -10,6 +10,7 @@ import { forget } from '../resources/service.ts';
 import { DataFailed } from './api.ts';
 import { batch } from './batch.ts';
 import { exchange } from './exchange.ts';
+import { hintOf } from './hints.ts';
 import type { Journal } from './journal.ts';
 import { examine, isShellStep, look, survey, type ShellStep } from './look.ts';
 import { show, type Told } from './tell.ts';
@@ -376,8 +377,17 @@ class Mending {
   async #fail(step: Step, left: Left, output: Output | undefined, at: number): Promise<'failed'> {
     this.#work.count.failed += 1;
     this.#broken.add(step.role);
-    const lines = output === undefined ? {} : { output: tail(output) };
-    await this.#record({ type: 'step-failed', ...named(step), message: whyNot(left, output), ...lines, seconds: this.#work.since(at) });
+    const lines = output === undefined ? undefined : tail(output);
+    const message = whyNot(left, output);
+    const hint = hintOf(named(step), message, lines);
+    await this.#record({
+      type: 'step-failed',
+      ...named(step),
+      message,
+      ...(lines ? { output: lines } : {}),
+      ...(hint === undefined ? {} : { hint }),
+      seconds: this.#work.since(at),
+    });
     return 'failed';
   }
 

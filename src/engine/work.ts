@@ -5,6 +5,7 @@ import { Unreachable, type Holder, type Shell } from '../base/shell.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Health, Plan, PlanNode, Step } from '../plan/plan.ts';
 import { openApis, type ApiSession } from './api.ts';
+import { hintOf } from './hints.ts';
 
 /**
  * Opens the root shell of a host; rejects with Unreachable. What `early` asks of the shell is sent along with the opening
@@ -184,7 +185,9 @@ export class Work {
 export function healthEvent(health: Health, why: string | undefined, seconds: number): Event {
   const { host, role } = health;
   if (why === undefined) return { type: 'health-ok', host, role, checks: health.checks.map((each) => each.name), seconds };
-  return { type: 'step-failed', step: health.id, host, role, stepType: 'health', name: role, message: `not healthy: ${why}`, seconds };
+  const step = { step: health.id, host, role, stepType: 'health', name: role };
+  const hint = hintOf(step, why);
+  return { type: 'step-failed', ...step, message: `not healthy: ${why}`, ...(hint === undefined ? {} : { hint }), seconds };
 }
 
 /** What events say of a step. */

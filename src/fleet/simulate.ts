@@ -38,6 +38,7 @@ function stepOf(step: Step): Step {
     stepType: step.stepType,
     name: step.name,
     irreversible: step.irreversible,
+    ...(step.cell === undefined ? {} : { cell: step.cell }),
     ...(step.section === undefined ? {} : { section: step.section }),
     resource: resourceOf(step),
     get params() {
@@ -77,6 +78,7 @@ function healthOf(health: Health): Health {
     id: health.id,
     host: health.host,
     role: health.role,
+    ...(health.cell === undefined ? {} : { cell: health.cell }),
     get checks() {
       return health.checks.map((each): HealthCheck => {
         const { type, summary, nameParam, params } = each.check;

@@ -7,25 +7,21 @@ export class Graph {
   readonly #nodes = new Map<string, Node>();
 
   add(id: string): this {
-    if (!this.#nodes.has(id)) this.#nodes.set(id, { id, nth: this.#nodes.size, needs: new Map(), neededBy: [] });
+    this.#ensure(id);
     return this;
   }
 
   /** `id` waits for `need`. Both are added when missing; the first reason for an edge stays. */
   after(id: string, need: string, why: string): this {
-    const [node, needed] = [this.#ensure(id), this.#ensure(need)];
-    if (!node.needs.has(need)) {
-      node.needs.set(need, why);
-      needed.neededBy.push(id);
-    }
+    this.#join(this.#ensure(id), this.#ensure(need), why);
     return this;
   }
 
   /** `id` waits until `other` has come to its end, good or bad, and does not need it otherwise. */
   behind(id: string, other: string, why: string): this {
-    if (this.#ensure(id).needs.has(other)) return this;
-    (this.#get(id).loose ??= new Set()).add(other);
-    return this.after(id, other, why);
+    const node = this.#ensure(id);
+    if (this.#join(node, this.#ensure(other), why)) (node.loose ??= new Set()).add(other);
+    return this;
   }
 
   /** Whether `id` only comes behind `other` and does not need it. */
@@ -47,24 +43,24 @@ export class Graph {
 
   /** What `id` waits for, each with the reason. */
   needs(id: string): ReadonlyMap<string, string> {
-    return this.#get(id).needs;
+    return new Map(this.#get(id).needs.map(({ node, why }) => [node.id, why]));
   }
 
   /** What waits for `id`. */
   neededBy(id: string): readonly string[] {
-    return this.#get(id).neededBy;
+    return this.#get(id).neededBy.map((node) => node.id);
   }
 
   /** Every id after all that it waits for; ids that are free at the same time keep the order in which they were added. */
   order(): readonly string[] {
-    const waiting = new Map([...this.#nodes.values()].map((node) => [node.id, node.needs.size]));
-    const order = [...waiting].filter(([, count]) => count === 0).map(([id]) => id);
-    for (const id of order) {
-      for (const next of this.#get(id).neededBy) {
-        const left = waiting.get(next)! - 1;
-        waiting.set(next, left);
-        if (left === 0) order.push(next);
-      }
+    return this.#inOrder().map(({ id }) => id);
+  }
+
+  #inOrder(): readonly Node[] {
+    const waiting = Uint32Array.from(this.#nodes.values(), ({ needs }) => needs.length);
+    const order = [...this.#nodes.values()].filter(({ needs }) => needs.length === 0);
+    for (const node of order) {
+      for (const next of node.neededBy) if (--waiting[next.nth]! === 0) order.push(next);
     }
     if (order.length < this.#nodes.size) throw new Cycle(this.#cycle(new Set(order)));
     return order;
@@ -73,7 +69,10 @@ export class Graph {
   /** The ids and everything that they need, directly or not. */
   closure(ids: Iterable<string>): ReadonlySet<string> {
     const reached = new Set(ids);
-    for (const id of reached) for (const need of this.#get(id).needs.keys()) if (!this.isLoose(id, need)) reached.add(need);
+    for (const id of reached) {
+      const { needs, loose } = this.#get(id);
+      for (const { node } of needs) if (!loose?.has(node.id)) reached.add(node.id);
+    }
     return reached;
   }
 
@@ -84,10 +83,10 @@ export class Graph {
     const nodes = [...ids].map((id) => this.#get(id)).toSorted((a, b) => a.nth - b.nth);
     for (const { id } of nodes) part.add(id);
     for (const { id, needs, loose } of nodes) {
-      for (const [need, why] of needs) {
-        if (!ids.has(need)) continue;
-        if (loose?.has(need)) part.behind(id, need, why);
-        else part.after(id, need, why);
+      for (const { node, why } of needs) {
+        if (!ids.has(node.id)) continue;
+        if (loose?.has(node.id)) part.behind(id, node.id, why);
+        else part.after(id, node.id, why);
       }
     }
     return part;
@@ -95,23 +94,39 @@ export class Graph {
 
   /** The chain of ids whose costs add up highest, first to last. `cost` in any unit, not negative. */
   criticalPath(cost: (id: string) => number): readonly string[] {
-    const best = new Map<string, { total: number; from: string | undefined }>();
-    let end: string | undefined;
-    for (const id of this.order()) {
-      let from: string | undefined;
-      for (const need of this.#get(id).needs.keys()) {
+    const best = new Map<Node, { total: number; from: Node | undefined }>();
+    let end: Node | undefined;
+    for (const node of this.#inOrder()) {
+      let from: Node | undefined;
+      for (const { node: need } of node.needs) {
         if (from === undefined || best.get(need)!.total > best.get(from)!.total) from = need;
       }
-      best.set(id, { total: cost(id) + (from === undefined ? 0 : best.get(from)!.total), from });
-      if (end === undefined || best.get(id)!.total > best.get(end)!.total) end = id;
+      best.set(node, { total: cost(node.id) + (from === undefined ? 0 : best.get(from)!.total), from });
+      if (end === undefined || best.get(node)!.total > best.get(end)!.total) end = node;
     }
     const path: string[] = [];
-    for (let id = end; id !== undefined; id = best.get(id)!.from) path.unshift(id);
+    for (let node = end; node !== undefined; node = best.get(node)!.from) path.unshift(node.id);
     return path;
   }
 
+  /** Adds an edge; false if it is there already. */
+  #join(node: Node, need: Node, why: string): boolean {
+    // Asked where fewer are: what waits for all hosts has 10,000 needs, what all hosts wait for is needed by as many.
+    const known = node.needs.length < need.neededBy.length ? node.needs.some((edge) => edge.node === need) : need.neededBy.includes(node);
+    if (known) return false;
+    const edge = { node: need, why };
+    // Most have one: an empty list that grows takes room for sixteen.
+    if (node.needs.length === 0) node.needs = [edge];
+    else node.needs.push(edge);
+    if (need.neededBy.length === 0) need.neededBy = [node];
+    else need.neededBy.push(node);
+    return true;
+  }
+
   #ensure(id: string): Node {
-    return this.add(id).#get(id);
+    let node = this.#nodes.get(id);
+    if (!node) this.#nodes.set(id, (node = { id, nth: this.#nodes.size, needs: [], neededBy: [] }));
+    return node;
   }
 
   #get(id: string): Node {
@@ -121,14 +136,14 @@ export class Graph {
   }
 
   /** One cycle among the nodes that could not be ordered: follow needs until a node comes up again. */
-  #cycle(ordered: ReadonlySet<string>): readonly string[] {
-    const path: string[] = [];
-    let id = [...this.#nodes.keys()].find((candidate) => !ordered.has(candidate))!;
-    while (!path.includes(id)) {
-      path.push(id);
-      id = [...this.#get(id).needs.keys()].find((need) => !ordered.has(need))!;
+  #cycle(ordered: ReadonlySet<Node>): readonly string[] {
+    const path: Node[] = [];
+    let next = [...this.#nodes.values()].find((node) => !ordered.has(node))!;
+    while (!path.includes(next)) {
+      path.push(next);
+      next = next.needs.find(({ node }) => !ordered.has(node))!.node;
     }
-    return [...path.slice(path.indexOf(id)), id];
+    return [...path.slice(path.indexOf(next)), next].map(({ id }) => id);
   }
 }
 
@@ -136,10 +151,10 @@ interface Node {
   readonly id: string;
   /** In the order of adding. */
   readonly nth: number;
-  readonly needs: Map<string, string>;
+  needs: { readonly node: Node; readonly why: string }[];
   /** Those of `needs` that may fail; few nodes have any. */
   loose?: Set<string>;
-  readonly neededBy: string[];
+  neededBy: Node[];
 }
 
 /** Thrown when things wait for each other. `path` starts and ends with the same id; each waits for the next. */

@@ -1,6 +1,7 @@
 import { contains, formatBlock, isReserved, parseAddress, parseBlock } from '../base/ipv4.ts';
 import type { Json } from '../base/state.ts';
 import type { Fault, Path } from '../document/document.ts';
+import { carriedCells } from './inventory.ts';
 import type { Host, Inventory, Kind, Written } from './types.ts';
 import { checkUpgrades } from './upgrade.ts';
 
@@ -18,19 +19,15 @@ export function checkCloud(inventory: Data, written: Written): Fault[] {
   ];
 }
 
-/** The cell whose services a controller carries; undefined: it is a controller of the whole cloud. */
-function carries(host: Host): string | undefined {
-  return host.kinds.includes('compute') ? undefined : host.cell;
-}
-
 function present({ hosts }: Data, kind: Kind): Host[] {
   return hosts.filter((host) => host.state === 'present' && host.kinds.includes(kind));
 }
 
-/** Controllers are the database nodes: of the cloud, and of each cell that has its own. */
+/** Databases run on controllers, and on the hosts of each cell that has its own. */
 function controllers(inventory: Data): Fault[] {
-  const groups = Map.groupBy(present(inventory, 'controller'), carries);
-  const even = [...groups].filter(([, hosts]) => hosts.length % 2 === 0);
+  const ofCloud = present(inventory, 'controller');
+  const ofCells = Map.groupBy(present(inventory, 'cell'), ({ cell }) => cell);
+  const even = [[undefined, ofCloud] as const, ...ofCells].filter(([, hosts]) => hosts.length > 0 && hosts.length % 2 === 0);
   const none: Fault = {
     code: 'no-controller',
     path: ['hosts'],
@@ -38,24 +35,27 @@ function controllers(inventory: Data): Fault[] {
     message: 'No host is a controller of the cloud',
     hint: 'Give one, three or five hosts `kind: controller`',
   };
-  return [...(groups.has(undefined) ? [] : [none]), ...even.map(([cell, hosts]) => evenControllers(cell, hosts))];
+  return [...(ofCloud.length > 0 ? [] : [none]), ...even.map(([cell, hosts]) => evenControllers(cell, hosts))];
 }
 
 function evenControllers(cell: string | undefined, hosts: readonly Host[]): Fault {
-  const whose = cell === undefined ? 'The cloud' : `The cell ${cell}`;
+  const [whose, kind] = cell === undefined ? ['The cloud', 'controllers'] : [`The cell ${cell}`, 'hosts of kind cell'];
   return {
     code: 'no-quorum',
     path: hosts.at(-1)!.path,
     at: 'key',
-    message: `${whose} has ${hosts.length} controllers; their databases survive no more failures than ${hosts.length - 1} would`,
-    hint: hosts.length === 2 ? 'Use 1 or 3 controllers' : `Use ${hosts.length - 1} or ${hosts.length + 1} controllers`,
+    message: `${whose} has ${hosts.length} ${kind}; their databases survive no more failures than ${hosts.length - 1} would`,
+    hint: `Use ${hosts.length - 1} or ${hosts.length + 1}`,
   };
 }
 
 function emptyCells(inventory: Data, written: readonly string[]): Fault[] {
   const filled = new Set(present(inventory, 'compute').map(({ cell }) => cell));
+  // Where all machines are in other cells, the controllers' own has none.
+  const [carried, second] = carriedCells(inventory);
+  const empty = inventory.cells.length > 1 && second === undefined ? carried : undefined;
   return written
-    .filter((name) => !filled.has(name))
+    .filter((name) => !filled.has(name) && name !== empty)
     .map((name) => ({
       code: 'empty-cell',
       path: ['cells', name],
@@ -70,7 +70,8 @@ function storage(inventory: Data): Fault[] {
   if (hosts > 0) return given(inventory, 'ceph', 'replicas').flatMap(({ value, path }) => tooManyReplicas(value, path, hosts));
   if (inventory.cloud.storage === 'file') return [];
   const hint = 'Add hosts of `kind: storage`, or write `storage: file`';
-  return [{ code: 'no-storage', path: ['cloud', 'storage'], message: 'Ceph needs storage hosts, and there is none', hint }];
+  const message = `${inventory.cloud.storage === 'ceph' ? 'Ceph' : 'Swift'} needs storage hosts, and there is none`;
+  return [{ code: 'no-storage', path: ['cloud', 'storage'], message, hint }];
 }
 
 function tooManyReplicas(value: Json, path: Path, hosts: number): Fault[] {

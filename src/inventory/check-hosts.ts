@@ -39,7 +39,7 @@ export function checkHosts(written: Written, entries: readonly Entry[]): Fault[]
     ...duplicateNames(entries),
     ...entries.flatMap((entry) => checkAddresses(written.networks, entry)),
     ...duplicateAddresses(entries),
-    ...entries.flatMap((entry) => [...checkCell(written, entry), ...checkDisks(entry)]),
+    ...entries.flatMap((entry) => [...checkCell(written, entry), ...checkCellKind(entry), ...checkDisks(entry)]),
   ];
 }
 
@@ -147,13 +147,27 @@ function addressFaults(path: readonly string[], owner: string, first: number, co
   return [{ code: 'address-reserved', path, message: `${owner}: ${formatAddress(reserved)} ${what} of ${network}` }];
 }
 
+function checkCellKind({ key, host }: Entry): Fault[] {
+  const kinds = kindsOf(host);
+  if (kinds.includes('controller') && kinds.includes('cell')) {
+    const message = `${key} is a controller, and cannot carry a cell's own database and message queue beside the cloud's`;
+    return [{ code: 'cell-host', path: ['hosts', key, 'kind'], message, hint: 'Leave one of the two kinds out' }];
+  }
+  if (host.cell === undefined || kinds.includes('compute') || kinds.includes('cell')) return [];
+  const message = `${key} names the cell ${host.cell}, and is neither a compute host nor of kind cell`;
+  const hint = 'Write `kind: cell` if it is to carry the database, message queue and conductor of the cell; leave `cell` out if not';
+  return [{ code: 'cell-host', path: ['hosts', key, 'cell'], message, hint }];
+}
+
 function checkCell({ cells = { cell1: {} } }: Written, { key, host }: Entry): Fault[] {
   const names = Object.keys(cells);
   const { cell } = host;
+  const kinds = kindsOf(host);
+  const inCell = kinds.includes('compute') || kinds.includes('cell');
   // No cells at all: they were wrong themselves, and that has been said.
   if (names.length === 0) return [];
   if (cell === undefined) {
-    if (names.length < 2 || !kindsOf(host).includes('compute')) return [];
+    if (names.length < 2 || !inCell) return [];
     const message = `${key} does not say which of the cells it is in`;
     return [{ code: 'missing-cell', path: ['hosts', key], at: 'key', message, hint: `Add cell: ${names.join(' or ')}` }];
   }

@@ -2,7 +2,8 @@ import { statSync } from 'node:fs';
 import { contains, parseAddress, parseBlock } from '../base/ipv4.ts';
 import { nearest } from '../base/problem.ts';
 import type { Fault, Path } from '../document/document.ts';
-import type { Owned, Resources } from './types.ts';
+import { namesOf, parseRange } from './range.ts';
+import type { Host, Owned, Resources } from './types.ts';
 
 type Section = keyof Resources;
 
@@ -14,7 +15,7 @@ const given: Readonly<Partial<Record<Section, readonly string[]>>> = {
 };
 
 /** What is wrong with resources beyond their schema: references, sources, addresses. */
-export function checkResources(resources: Resources): Fault[] {
+export function checkResources(resources: Resources, hosts: readonly Pick<Host, 'name' | 'kinds'>[]): Fault[] {
   return [
     ...owners(resources),
     ...users(resources),
@@ -23,6 +24,7 @@ export function checkResources(resources: Resources): Fault[] {
     ...subnets(resources),
     ...routers(resources),
     ...rules(resources),
+    ...aggregates(resources, hosts),
   ];
 }
 
@@ -198,5 +200,28 @@ function rules(resources: Resources): Fault[] {
           : [unknown(`resources.security_groups of the project ${own.project ?? 'admin'}`, group, known, [...path, 'group'])];
       }),
     );
+  });
+}
+
+function aggregates(resources: Resources, hosts: readonly Pick<Host, 'name' | 'kinds'>[]): Fault[] {
+  const computes = new Set(hosts.filter(({ kinds }) => kinds.includes('compute')).map(({ name }) => name));
+  return Object.entries(resources.aggregates).flatMap(([key, { hosts: named, projects = [], flavors = [] }]) => {
+    const path = ['resources', 'aggregates', key];
+    return [
+      ...named.flatMap((range, i): Fault[] => {
+        const parsed = parseRange(range);
+        if (typeof parsed === 'string')
+          return [{ code: 'bad-range', path: [...path, 'hosts', i], message: `The range ${range} ${parsed}` }];
+        const name = namesOf(parsed).find((each) => !computes.has(each));
+        // No hosts at all: they were wrong themselves, and that has been said.
+        if (name === undefined || hosts.length === 0) return [];
+        const near = nearest(name, [...computes]);
+        const message = `${name} is no compute host of this inventory`;
+        const hint = near === undefined ? 'Give the host `kind: compute`.' : `Did you mean "${near}"?`;
+        return [{ code: 'unknown-resource', path: [...path, 'hosts', i], message, hint }];
+      }),
+      ...projects.flatMap((project, i) => reference(resources, 'projects', project, [...path, 'projects', i])),
+      ...flavors.flatMap((flavor, i) => reference(resources, 'flavors', flavor, [...path, 'flavors', i])),
+    ];
   });
 }

@@ -20,8 +20,6 @@ export function expand(file: string, written: Written, entries: readonly Entry[]
   }));
   const only = cells.length === 1 ? cells[0]?.name : undefined;
   const hosts = entries.flatMap((entry) => hostsOf(entry, only, sshOf(file, written.ssh, entry.host.ssh)));
-  const paramsOf = (kind: Kind) => written.kinds?.[kind]?.params ?? {};
-  const upgradeOf = (kind: Kind) => written.kinds?.[kind]?.upgrade ?? {};
   return {
     file,
     cloud: {
@@ -35,11 +33,21 @@ export function expand(file: string, written: Written, entries: readonly Entry[]
     cells,
     hosts,
     params: written.params ?? {},
-    kindParams: { controller: paramsOf('controller'), compute: paramsOf('compute'), storage: paramsOf('storage') },
+    kindParams: ofKinds((kind) => written.kinds?.[kind]?.params ?? {}),
     roles: (written.roles ?? []).map((directory) => resolve(dirname(file), directory)),
     resources: resourcesOf(file, written.resources ?? {}),
     upgrade: written.upgrade ?? {},
-    kindUpgrades: { controller: upgradeOf('controller'), compute: upgradeOf('compute'), storage: upgradeOf('storage') },
+    kindUpgrades: ofKinds((kind) => written.kinds?.[kind]?.upgrade ?? {}),
+  };
+}
+
+function ofKinds<T>(of: (kind: Kind) => T): Readonly<Record<Kind, T>> {
+  return {
+    controller: of('controller'),
+    network: of('network'),
+    compute: of('compute'),
+    storage: of('storage'),
+    cell: of('cell'),
   };
 }
 
@@ -54,7 +62,7 @@ export function diskOf(written: NonNullable<WrittenHost['disks']>[number]): Disk
 /** The hosts of a range: everything the same but names and addresses, which are counted up. */
 function hostsOf({ key, host, range }: Entry, onlyCell: string | undefined, ssh: Ssh): Host[] {
   const kinds = kindsOf(host);
-  const cell = host.cell ?? (kinds.includes('compute') ? onlyCell : undefined);
+  const cell = host.cell ?? (kinds.some((kind) => kind === 'compute' || kind === 'cell') ? onlyCell : undefined);
   const disks = (host.disks ?? []).map(diskOf);
   const shared = { kinds, disks, state: host.state ?? 'present', ssh, params: host.params ?? {}, path: ['hosts', key] };
   const first = mapValues({ management: host.address, ...host.addresses }, (address) => parseAddress(address)!);
@@ -87,7 +95,7 @@ function bastionOf(file: string, { host_key: hostKey = [], identity, ...rest }: 
 }
 
 function resourcesOf(file: string, written: Partial<Resources>): Resources {
-  const none = { projects: {}, users: {}, quotas: {}, flavors: {}, networks: {}, routers: {}, security_groups: {} };
+  const none = { projects: {}, users: {}, quotas: {}, flavors: {}, aggregates: {}, networks: {}, routers: {}, security_groups: {} };
   const located = <T extends { readonly file?: string }>(section: Readonly<Record<string, T>> = {}): Record<string, T> =>
     mapValues(section, (each) => ({ ...each, ...(each.file !== undefined && { file: pathFrom(file, each.file) }) }));
   return { ...none, ...written, images: located(written.images), keypairs: located(written.keypairs) };

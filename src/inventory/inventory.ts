@@ -33,3 +33,20 @@ export function allLevels(inventory: Inventory): readonly Level[] {
   const distinct = new Map([...levels, ...cells, ...kinds].map((level) => [level.path.join('\n'), level]));
   return [...distinct.values()].filter(({ params }) => Object.keys(params).length > 0);
 }
+
+const own = new WeakMap<object, ReadonlySet<string>>();
+
+/** Cells with hosts of kind cell: they have a database and a message queue of their own. */
+export function ownCells(inventory: Pick<Inventory, 'hosts'>): ReadonlySet<string> {
+  let known = own.get(inventory);
+  if (!known) {
+    const carrying = inventory.hosts.filter(({ state, kinds }) => state === 'present' && kinds.includes('cell'));
+    own.set(inventory, (known = new Set(carrying.map(({ cell }) => cell!))));
+  }
+  return known;
+}
+
+/** The others: they are the controllers' to carry, who can carry one. */
+export function carriedCells(inventory: Pick<Inventory, 'hosts' | 'cells'>): readonly string[] {
+  return inventory.cells.map(({ name }) => name).filter((name) => !ownCells(inventory).has(name));
+}

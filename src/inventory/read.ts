@@ -33,7 +33,7 @@ export function readInventory(file: string, text?: string | Uint8Array): Reading
   const inventory = expand(file, written, entries);
   // A host that could not be read would be missed when hosts are counted.
   const whole = document.problems.length + shape.length + faults.length === 0 ? checkCloud(inventory, written) : [];
-  const found = [...shape, ...faults, ...checkHosts(written, entries), ...checkResources(inventory.resources), ...whole];
+  const found = [...shape, ...faults, ...checkHosts(written, entries), ...checkResources(inventory.resources, inventory.hosts), ...whole];
   const problems = [...document.problems, ...found.map((fault) => document.problem(fault))].toSorted(byPlace);
   return problems.length > 0 ? { problems, document } : { inventory: seal(inventory, document), problems, document };
 }

@@ -2,7 +2,7 @@ import type { Json } from '../base/state.ts';
 import type { Quantity, WavePolicy } from '../base/waves.ts';
 import type { Document, Path } from '../document/document.ts';
 
-export type Kind = 'controller' | 'compute' | 'storage';
+export type Kind = 'controller' | 'network' | 'compute' | 'storage' | 'cell';
 
 /** A secret by its name; whoever resolves secrets knows its value. */
 export interface SecretRef {
@@ -42,7 +42,7 @@ export interface Cloud {
   readonly region: string;
   readonly os: string;
   readonly domain?: string;
-  readonly storage: 'ceph' | 'file';
+  readonly storage: 'ceph' | 'file' | 'swift';
   /** Names of the roles that the cloud is to have; what they need comes along. Left out: all roles. */
   readonly services?: readonly string[];
   readonly vip: { readonly internal?: string; readonly external?: string };
@@ -69,7 +69,7 @@ export interface Host {
   /** By network; `management` is always there. */
   readonly addresses: Readonly<Record<string, string>>;
   readonly kinds: readonly Kind[];
-  /** The cell of a compute host, or the one that a controller carries. */
+  /** The cell of a compute host, and of one of kind cell. */
   readonly cell?: string;
   readonly zone?: string;
   readonly disks: readonly Disk[];
@@ -120,6 +120,7 @@ export interface Resources {
   readonly quotas: Readonly<Record<string, Readonly<Record<string, number>>>>;
   readonly images: Named<Image>;
   readonly flavors: Named<Flavor>;
+  readonly aggregates: Named<Aggregate>;
   readonly networks: Named<TenantNetwork>;
   readonly routers: Named<Router>;
   readonly security_groups: Named<SecurityGroup>;
@@ -151,6 +152,14 @@ export interface Image extends Owned {
 export interface Flavor extends Partial<State> {
   readonly projects?: readonly string[];
   readonly extra_specs?: Readonly<Record<string, string | number | boolean>>;
+}
+
+export interface Aggregate extends Partial<State> {
+  /** Names of compute hosts; ranges stand for many. */
+  readonly hosts: readonly string[];
+  readonly metadata?: Readonly<Record<string, string | number | boolean>>;
+  readonly projects?: readonly string[];
+  readonly flavors?: readonly string[];
 }
 
 /** Members that are not named here are params of the step type network. */

@@ -17,10 +17,13 @@ import type {
 /** Where a command runs that is not for a host. */
 export const deployer = 'deployer';
 
-// Controllers and storage hosts hold quorums: one at a time. Machines go on running while their host is upgraded.
+// Controllers, storage hosts and those of cells hold quorums, network hosts everybody's routers: one at a time. Machines go on
+// running while their host is upgraded.
 const defaults: Readonly<Record<Kind, WrittenPolicy>> = {
   controller: { canary: 0, wave: 1, max_unavailable: 1 },
+  network: { canary: 0, wave: 1, max_unavailable: 1 },
   storage: { canary: 0, wave: 1, max_unavailable: 1 },
+  cell: { canary: 0, wave: 1, max_unavailable: 1 },
   compute: { canary: 1, wave: '10%', max_unavailable: '10%' },
 };
 

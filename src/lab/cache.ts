@@ -16,7 +16,7 @@ const port = 3142;
 export async function ensureCache(progress: Progress): Promise<string | undefined> {
   const { sources, aptOptions } = await readRecipe('trixie');
   if (aptOptions.some((option) => /Proxy/i.test(option)) || sources.some((source) => source.includes(' https:'))) return undefined;
-  const image = await ensureImage('trixie', progress, join(import.meta.dirname, 'cache'));
+  const image = await ensureImage('trixie', progress, join(import.meta.dirname, '../lab/cache'));
   // The engine's own address: every container reaches it, whatever network it is in, and it is not one of the world's.
   const address = await docker(['network', 'inspect', 'bridge', '--format', '{{(index .IPAM.Config 0).Gateway}}']);
   await run(image, address);

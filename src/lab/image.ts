@@ -16,7 +16,8 @@ const packages = [
   ...['ca-certificates', 'procps', 'kmod', 'netbase', 'tzdata', 'apt-utils'],
 ];
 
-const machine = join(import.meta.dirname, 'machine');
+// By way of ../lab: what is built lies in dist/cli.
+const machine = join(import.meta.dirname, '../lab/machine');
 const certificateDirectory = '/usr/local/share/ca-certificates';
 
 /** What the base image is made from; its digest is part of the image's tag, so a change makes a new one. */

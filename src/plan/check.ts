@@ -45,9 +45,11 @@ function workOut(node: Exclude<PlanNode, { kind: 'ready' }>, owners: Map<string,
   resource.desired(params);
   // What is done around an upgrade is done for its time: the same resource is taken and given back.
   if (node.section !== undefined) return;
+  // Several roles may ask for a package, and in an upgrade each has its own transaction.
+  if (resource.via === 'shell' && resource.phase === 'packages') return;
   const identity = resource.identity?.(params) ?? canonical(params[resource.nameParam]);
-  const place = resource.scope === 'cluster' ? '' : node.host;
-  const key = canonical([place, resource.type, identity]);
+  const place = resource.scope === 'cluster' ? (node.cell ?? '') : node.host;
+  const key = canonical([resource.scope ?? 'host', place, resource.type, identity]);
   const owner = owners.get(key);
   if (owner) report([twice(node, owner)]);
   else owners.set(key, node);

@@ -2,16 +2,29 @@ import { Invalid, nearest, type Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import { canonical } from '../base/state.ts';
 import { Cycle, Graph } from '../graph/graph.ts';
+import { carriedCells, ownCells } from '../inventory/inventory.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
 import { policyOf } from '../inventory/upgrade.ts';
 import { sections, type CheckSection, type StepSection } from '../roles/role-schema.ts';
 import type { Role, RoleStep } from '../roles/role.ts';
 import { evaluate, type Context } from '../roles/template.ts';
-import { contextOf, family, hostsOf, resolveParams, wantedRoles, type Placement, type SecretOf } from './context.ts';
+import { contextOf, family, groupsOf, near, resolveParams, suits, wantedRoles } from './context.ts';
+import type { Group, Placement, Placements, SecretOf } from './context.ts';
 import { twice } from './check.ts';
 import type { Api, Plan, PlannedTrial, PlanNode } from './plan.ts';
 import { withResources } from './resources.ts';
-import { DeclaredStep, guarded, healthOf, MergedStep, resources, severally, trialsOf, type RoleOnHost, type Watched } from './steps.ts';
+import {
+  DeclaredStep,
+  guarded,
+  healthId,
+  healthOf,
+  MergedStep,
+  resources,
+  severally,
+  trialsOf,
+  type RoleOnHost,
+  type Watched,
+} from './steps.ts';
 
 /**
  * Expands an inventory and roles into the graph of steps. Pure, and cheap for fleets: what a step's params are is worked
@@ -27,9 +40,8 @@ export function expandModels(inventory: Inventory, roles: ReadonlyMap<string, Ro
 }
 
 /** A role of a plan for an upgrade: its hosts, and by section of its `upgrade` and host the ids of the nodes. */
-export interface Surrounded {
+export interface Surrounded extends Group {
   readonly role: Role;
-  readonly hosts: readonly Host[];
   readonly around: ReadonlyMap<StepSection | CheckSection, ReadonlyMap<Host, readonly string[]>>;
 }
 
@@ -44,13 +56,14 @@ export function expandUpgrade(
   modelsOnly = false,
 ): { readonly plan: Plan; readonly roles: readonly Surrounded[] } {
   const { plan, order, graph } = build(inventory, roles, secretOf, 'upgrade', modelsOnly);
-  return { plan, roles: order.map((placement) => ({ role: placement.role, hosts: placement.hosts, around: graph.surround(placement) })) };
+  return { plan, roles: order.map((placement) => ({ ...placement, around: graph.surround(placement) })) };
 }
 
 function build(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf, occasion: Occasion, modelsOnly = false) {
   const placements = placeRoles(inventory, roles, secretOf);
   const order = inOrder(placements);
-  const problems = order.flatMap((placement) => placementProblems(inventory, placement, placements));
+  const ofRoles = [...placements.values()].flatMap(([first]) => placementProblems(inventory, first!, placements, roles));
+  const problems = [...ofRoles, ...cellProblems(inventory, order)];
   if (problems.length > 0) throw new Invalid(problems);
   const key = secretOf('cloud.fingerprint_key').reveal();
   const models = modelsOf(inventory, order);
@@ -87,25 +100,25 @@ interface Opening {
 }
 
 /** Every wanted role on the present hosts of its kinds; a role without hosts is no part of the cloud. */
-function placeRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Map<string, Placement> {
-  const placements = new Map<string, Placement>();
-  for (const role of withResources(inventory, wantedRoles(inventory, roles), secretOf)) {
-    const hosts = hostsOf(inventory, role, roles);
-    if (hosts.length === 0) continue;
-    const known = new Map<Host | string, Context>();
-    const params = (host: Host): Context => {
-      // Hosts of a fleet have their params from the same levels: they share what these come to.
-      const levels = Object.keys(host.params).length > 0 ? host : canonical([host.kinds, host.cell]);
-      let context = known.get(levels);
-      if (!context) {
-        const resolved = Object.entries(resolveParams(inventory, role, host, secretOf));
-        known.set(levels, (context = Object.fromEntries(resolved.map(([name, { value }]) => [name, value]))));
-      }
-      return context;
-    };
-    placements.set(role.name, { role, hosts, on: new Set(hosts), params });
-  }
-  return placements;
+function placeRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Placements {
+  const wanted = withResources(inventory, wantedRoles(inventory, roles), secretOf);
+  const placed = wanted.map((role) => groupsOf(inventory, role, roles).map((group) => place(inventory, role, group, secretOf)));
+  return new Map(placed.flatMap((groups) => (groups[0] ? [[groups[0].role.name, groups]] : [])));
+}
+
+function place(inventory: Inventory, role: Role, group: Group, secretOf: SecretOf): Placement {
+  const known = new Map<Host | string, Context>();
+  const params = (host: Host): Context => {
+    // Hosts of a fleet have their params from the same levels: they share what these come to.
+    const levels = Object.keys(host.params).length > 0 ? host : `${host.kinds.join()} ${host.cell ?? ''}`;
+    let context = known.get(levels);
+    if (!context) {
+      const resolved = Object.entries(resolveParams(inventory, role, host, secretOf, group.cell));
+      known.set(levels, (context = Object.fromEntries(resolved.map(([name, { value }]) => [name, value]))));
+    }
+    return context;
+  };
+  return { role, ...group, on: new Set(group.hosts), params };
 }
 
 /** The first host of each kind of host that there is: hosts that differ in name and address only look alike to roles. */
@@ -123,27 +136,43 @@ function modelsOf(inventory: Inventory, placements: readonly Placement[]): Reado
 }
 
 /** Roles after those that they need. */
-function inOrder(placements: ReadonlyMap<string, Placement>): readonly Placement[] {
+function inOrder(placements: Placements): readonly Placement[] {
   const graph = new Graph();
-  for (const { role } of placements.values()) {
+  for (const [{ role }] of placements.values() as Iterable<readonly [Placement]>) {
     graph.add(role.name);
     for (const need of [...role.needs, ...role.after]) if (placements.has(need)) graph.after(role.name, need, 'needs');
   }
   try {
-    return graph.order().map((name) => placements.get(name)!);
+    return graph.order().flatMap((name) => placements.get(name)!);
   } catch (error) {
     if (!(error instanceof Cycle)) throw error;
-    const { role } = placements.get(error.path[0]!)!;
+    const { role } = placements.get(error.path[0]!)![0]!;
     const message = `Roles need each other in a circle: ${error.path.join(' → ')}`;
     throw new Invalid([{ code: 'role-cycle', message, place: role.place(['needs']), hint: 'Take one of these needs away.' }]);
   }
 }
 
-function placementProblems(inventory: Inventory, { role }: Placement, placements: ReadonlyMap<string, Placement>): Problem[] {
+/** Roles of cells are told apart by cell: each cell is carried by hosts of its own, and one by the controllers. */
+function cellProblems(inventory: Inventory, placements: readonly Placement[]): Problem[] {
+  if (!placements.some(({ role }) => role.per === 'cell')) return [];
+  const [first, second] = carriedCells(inventory);
+  const { document } = inventory;
+  if (second !== undefined) {
+    const message = `The controllers carry one cell, and neither ${first!} nor ${second} has hosts of its own`;
+    const hint = `Add a host with \`kind: cell\` and \`cell: ${second}\`.`;
+    return [document.problem({ code: 'cell-without-control', path: ['cells', second], at: 'key', message, hint })];
+  }
+  if (first !== undefined) return [];
+  const message = 'All cells have hosts of their own, and none is left for the controllers, who carry one';
+  const hint = 'Add a cell without hosts of kind cell; it may be without compute hosts, too.';
+  return [document.problem({ code: 'cell-without-control', path: ['cells'], at: 'key', message, hint })];
+}
+
+function placementProblems(inventory: Inventory, { role }: Placement, placements: Placements, roles: ReadonlyMap<string, Role>): Problem[] {
   const problems: Problem[] = [];
   for (const list of ['needs', 'reads'] as const) {
     role[list].forEach((name, i) => {
-      if (placements.has(name)) return;
+      if (placements.has(name) || !suits(inventory, roles.get(name))) return;
       const message = `The role ${role.name} ${list} ${name}, and no host of this inventory carries it`;
       problems.push({ code: 'need-without-host', message, place: role.place([list, i]), hint: 'Add a host of a kind that carries it.' });
     });
@@ -161,17 +190,17 @@ class Build {
   readonly graph = new Graph();
   readonly nodes = new Map<string, PlanNode>();
   readonly #inventory: Inventory;
-  readonly #placements: ReadonlyMap<string, Placement>;
+  readonly #placements: Placements;
   readonly #key: string;
   readonly #occasion: Occasion;
   /** For these nodes are made. */
   readonly #hosts: ReadonlySet<Host>;
-  readonly #contexts = new Map<string, Map<Host, RoleOnHost>>();
-  /** By role, host and index in role.yaml: the steps that are declared there. */
-  readonly #declared = new Map<string, Map<Host, Map<number, readonly DeclaredStep[]>>>();
+  readonly #contexts = new Map<Placement, Map<Host, RoleOnHost>>();
+  /** By host and index in role.yaml: the steps that are declared there. */
+  readonly #declared = new Map<Placement, Map<Host, Map<number, readonly DeclaredStep[]>>>();
   readonly #opening = new Map<Host, Opening>();
 
-  constructor(inventory: Inventory, placements: ReadonlyMap<string, Placement>, key: string, occasion: Occasion, hosts: ReadonlySet<Host>) {
+  constructor(inventory: Inventory, placements: Placements, key: string, occasion: Occasion, hosts: ReadonlySet<Host>) {
     this.#inventory = inventory;
     this.#placements = placements;
     this.#key = key;
@@ -180,23 +209,30 @@ class Build {
   }
 
   at(placement: Placement, host: Host): RoleOnHost {
-    const { role } = placement;
-    let ofRole = this.#contexts.get(role.name);
-    if (!ofRole) this.#contexts.set(role.name, (ofRole = new Map<Host, RoleOnHost>()));
+    let ofRole = this.#contexts.get(placement);
+    if (!ofRole) this.#contexts.set(placement, (ofRole = new Map<Host, RoleOnHost>()));
     let at = ofRole.get(host);
-    if (!at) {
-      const [inventory, placements] = [this.#inventory, this.#placements];
-      let context: Context | undefined;
-      at = {
-        role,
-        host,
-        get context() {
-          return (context ??= contextOf(inventory, placement, host, placements));
-        },
-      };
-      ofRole.set(host, at);
-    }
+    if (!at) ofRole.set(host, (at = this.#forCell(placement, host, placement.cell)));
     return at;
+  }
+
+  #forCell(placement: Placement, host: Host, cell: string | undefined): RoleOnHost {
+    const [inventory, placements] = [this.#inventory, this.#placements];
+    let context: Context | undefined;
+    return {
+      role: placement.role,
+      host,
+      ...(cell === undefined ? {} : { cell }),
+      get context() {
+        return (context ??= contextOf(inventory, placement, host, placements, cell));
+      },
+    };
+  }
+
+  /** The role on a host as a step sees it: as often as there are cells that it is for. */
+  #seen(placement: Placement, host: Host, written: RoleStep): readonly RoleOnHost[] {
+    if (written.per !== 'cell') return [this.at(placement, host)];
+    return [...ownCells(this.#inventory)].map((cell) => this.#forCell(placement, host, cell));
   }
 
   /** Makes the steps of a role on its hosts; edges come later, when all of a host's steps are known. */
@@ -204,7 +240,7 @@ class Build {
     const { role } = placement;
     const hosts = this.#built(placement);
     const byHost = new Map<Host, Map<number, readonly DeclaredStep[]>>();
-    this.#declared.set(role.name, byHost);
+    this.#declared.set(placement, byHost);
     for (const host of hosts) {
       const steps = new Map<number, readonly DeclaredStep[]>();
       byHost.set(host, steps);
@@ -214,13 +250,11 @@ class Build {
         if (isOnce(written) && host !== hosts[0]) return;
         if (written.during !== undefined && written.during !== this.#occasion) return;
         if (!applies(written, placement.params(host), role)) return;
-        const at = this.at(placement, host);
         const watched = (): Watched[] => this.#watched(placement, host, written);
-        const ones = severally(at, written) ?? [undefined];
-        steps.set(
-          i,
-          ones.map((one) => new DeclaredStep(at, written, one, watched, this.#key, nth)),
+        const declared = this.#seen(placement, host, written).flatMap((at) =>
+          (severally(at, written) ?? [undefined]).map((one) => new DeclaredStep(at, written, one, watched, this.#key, nth)),
         );
+        steps.set(i, declared);
       });
     }
   }
@@ -251,9 +285,9 @@ class Build {
   connect(placement: Placement): void {
     const { role } = placement;
     const hosts = this.#built(placement);
-    const byHost = this.#declared.get(role.name)!;
+    const byHost = this.#declared.get(placement)!;
     // What the next step on each host waits for, with the reason.
-    const behind = new Map<Host, Map<string, string>>(hosts.map((host) => [host, this.#beginning(role.name, role.needs, host)]));
+    const behind = new Map<Host, Map<string, string>>(hosts.map((host) => [host, this.#beginning(placement, role.needs, host)]));
     role.steps.forEach((written, i) => {
       const once = isOnce(written);
       if (written.apart) {
@@ -265,14 +299,14 @@ class Build {
           if (phaseOf(step) !== undefined) continue;
           this.#add(step);
           this.#wait(step.step, behind.get(host)!);
-          this.#comeBehind(step.step, role);
+          this.#comeBehind(step.step, placement);
           behind.set(host, new Map([[step.step, 'next in the role']]));
           if (once) for (const other of hosts.slice(1)) behind.get(other)!.set(step.step, `once, on ${host.name}`);
         }
       }
     });
-    const ready = readyId(role.name);
-    this.nodes.set(ready, { kind: 'ready', id: ready, role: role.name });
+    const ready = readyId(placement);
+    this.nodes.set(ready, { kind: 'ready', id: ready, role: role.name, ...cellOf(placement) });
     this.graph.add(ready);
     for (const host of hosts) {
       const health = healthOf(this.at(placement, host));
@@ -294,37 +328,41 @@ class Build {
 
   /** A step that waits for what it names and for nothing else; the role's health waits for it. */
   #connectApart(
-    { role, hosts }: Placement,
+    placement: Placement,
     i: number,
     apart: NonNullable<RoleStep['apart']>,
     behind: ReadonlyMap<Host, Map<string, string>>,
   ): void {
-    const [host] = hosts;
-    const declared = this.#declared.get(role.name)!.get(host!)!;
+    const [host] = placement.hosts;
+    const declared = this.#declared.get(placement)!.get(host!)!;
     for (const step of declared.get(i) ?? []) {
       this.#add(step);
-      this.#wait(step.step, this.#beginning(role.name, apart.needs, host!));
+      this.#wait(step.step, this.#beginning(placement, apart.needs, host!));
       for (const [other, why] of apart.after)
         for (const { step: need } of declared.get(other) ?? []) this.graph.after(step.step, need, why);
       behind.get(host!)!.set(step.step, 'declared');
     }
   }
 
-  #beginning(role: string, needs: readonly string[], host: Host): Map<string, string> {
+  #beginning(placement: Placement, needs: readonly string[], host: Host): Map<string, string> {
     const behind = new Map<string, string>();
     const { sources } = this.#opening.get(host)!;
-    const packages = this.#packagesOf(role, host);
+    const packages = this.#packagesOf(placement.role.name, host);
     for (const opening of packages === undefined ? sources : [packages]) behind.set(opening, 'packages first');
     for (const name of needs) {
-      const need = this.#placements.get(name)!;
-      if (need.role.scope === 'cloud') behind.set(readyId(name), `needs ${name}`);
-      else if (need.on.has(host)) behind.set(`${host.name}/${name}/health`, `needs ${name} on this host`);
+      const need = near(this.#placements, name, placement, host);
+      if (!need) continue;
+      if (need.role.scope === 'cloud') behind.set(readyId(need), `needs ${name}`);
+      else if (need.on.has(host)) behind.set(healthId({ ...need, host }), `needs ${name} on this host`);
     }
     return behind;
   }
 
-  #comeBehind(id: string, role: Role): void {
-    for (const name of role.after) if (this.#placements.has(name)) this.graph.behind(id, readyId(name), `after ${name}`);
+  #comeBehind(id: string, placement: Placement): void {
+    for (const name of placement.role.after) {
+      const other = near(this.#placements, name, placement);
+      if (other) this.graph.behind(id, readyId(other), `after ${name}`);
+    }
   }
 
   #packagesOf(role: string, host: Host): string | undefined {
@@ -341,7 +379,7 @@ class Build {
       if (ids.length > 0) around.set(section, (around.get(section) ?? new Map<Host, readonly string[]>()).set(host, ids));
     };
     for (const section of Object.keys(sections.steps) as StepSection[]) {
-      for (const host of section === 'drain' || section === 'restore' ? hosts : hosts.slice(0, 1)) {
+      for (const host of ['drain', 'restore', 'settle'].includes(section) ? hosts : hosts.slice(0, 1)) {
         put(section, host, this.#chain(placement, host, section));
       }
     }
@@ -354,7 +392,7 @@ class Build {
         put(section, host, [node.id]);
       }
     }
-    this.#expandFirst(role, hosts[0]!, around.get('expand')?.get(hosts[0]!) ?? []);
+    this.#expandFirst(placement, hosts[0]!, around.get('expand')?.get(hosts[0]!) ?? []);
     return around;
   }
 
@@ -362,16 +400,15 @@ class Build {
     const { role } = placement;
     const seen = new Map<string, number>();
     const nth = (id: string): number => seen.set(id, (seen.get(id) ?? 0) + 1).get(id)!;
-    const drain = policyOf(
-      this.#inventory,
-      host.kinds.find((kind) => role.on.includes(kind))!,
-      host.cell,
-    ).drain;
+    // What is on no kind of the host's own is there because a controller stands in for it.
+    const kind = host.kinds.find((each) => role.on.includes(each)) ?? 'controller';
+    const { drain } = policyOf(this.#inventory, kind, host.cell);
     const steps = role.upgrade[section]
       .filter((written) => applies(written, placement.params(host), role) && (written.policy?.includes(drain) ?? true))
       .flatMap((written) => {
-        const at = this.at(placement, host);
-        return (severally(at, written) ?? [undefined]).map((one) => new DeclaredStep(at, written, one, () => [], this.#key, nth));
+        return this.#seen(placement, host, written).flatMap((at) =>
+          (severally(at, written) ?? [undefined]).map((one) => new DeclaredStep(at, written, one, () => [], this.#key, nth)),
+        );
       });
     steps.forEach((step, i) => {
       this.#add(step);
@@ -381,12 +418,12 @@ class Build {
   }
 
   /** What expands a database stands between the packages and the other steps of the role's first host. */
-  #expandFirst(role: Role, host: Host, expand: readonly string[]): void {
+  #expandFirst(placement: Placement, host: Host, expand: readonly string[]): void {
     const [first, last] = [expand[0], expand.at(-1)];
     if (first === undefined || last === undefined) return;
-    const packages = this.#packagesOf(role.name, host);
+    const packages = this.#packagesOf(placement.role.name, host);
     if (packages !== undefined) this.graph.after(first, packages, 'packages first');
-    for (const steps of this.#declared.get(role.name)!.get(host)!.values()) {
+    for (const steps of this.#declared.get(placement)!.get(host)!.values()) {
       for (const step of steps) if (phaseOf(step) === undefined) this.graph.after(step.step, last, 'expanded first');
     }
   }
@@ -404,18 +441,22 @@ class Build {
 
   #watched(placement: Placement, host: Host, written: RoleStep): Watched[] {
     const own = placement.role.steps.indexOf(written);
-    const above = [...this.#declared.get(placement.role.name)!.get(host)!].flatMap(([i, each]) => (i < own ? each : []));
-    const needed = placement.role.needs.flatMap((need) => [...(this.#declared.get(need)?.get(host)?.values() ?? [])].flat());
+    const above = [...this.#declared.get(placement)!.get(host)!].flatMap(([i, each]) => (i < own ? each : []));
+    const needed = placement.role.needs.flatMap((name) => {
+      const need = near(this.#placements, name, placement, host);
+      return need ? [...(this.#declared.get(need)?.get(host)?.values() ?? [])].flat() : [];
+    });
     return written.watches.flatMap((wanted, i) => {
       const at = this.at(placement, host);
       const name = guarded(at, [...written.path, 'watches', i], () => String(evaluate(wanted, at.context)));
-      const called = (step: DeclaredStep): boolean => step.names.some((each) => bare(step, each) === name);
+      // As it is written, too: that means the steps of all cells.
+      const called = (step: DeclaredStep): boolean => step.written === wanted || step.names.some((each) => bare(step, each) === name);
       const watched = above.some(called) ? above.filter(called) : needed.filter(called);
       // A name means one type: `keystone` is the package, and not the database that is called so too.
       const meant = watched.filter((step) => step.stepType === watched[0]!.stepType);
       if (meant.length > 0) return meant.map((declared) => this.#watch(name, declared, host));
       // A step that `when` leaves out, or that is done once, is there for other hosts: nothing to watch here.
-      const elsewhere = placement.role.needs.flatMap((need) => this.#placements.get(need)?.role.steps ?? []);
+      const elsewhere = placement.role.needs.flatMap((need) => this.#placements.get(need)?.[0]?.role.steps ?? []);
       if ([...placement.role.steps.slice(0, own), ...elsewhere].some((step) => [step.name].flat().includes(wanted))) return [];
       const near = nearest(
         name,
@@ -442,7 +483,7 @@ function phaseOf(step: DeclaredStep): 'sources' | 'packages' | undefined {
   return step.resource.via === 'shell' ? step.resource.phase : undefined;
 }
 
-/** Controllers and storage hosts are upgraded role by role; a host that only runs machines as a whole. */
+/** Controllers, network and storage hosts are upgraded role by role; a host that only runs machines as a whole. */
 function isStaged(host: Host): boolean {
   return host.kinds.some((kind) => kind !== 'compute');
 }
@@ -464,8 +505,12 @@ function applies({ when, path }: RoleStep, params: Context, role: Role): boolean
   });
 }
 
-function readyId(role: string): string {
-  return `${role} ready`;
+function readyId({ role, cell }: Placement): string {
+  return cell === undefined ? `${role.name} ready` : `${role.name} ready in ${cell}`;
+}
+
+function cellOf({ cell }: Placement): { readonly cell?: string } {
+  return cell === undefined ? {} : { cell };
 }
 
 function apisOf(build: Build, order: readonly Placement[]): ReadonlyMap<string, Api> {

@@ -7,9 +7,9 @@ import type { Role } from '../roles/role.ts';
 import type { SecretOf } from './context.ts';
 import { expandUpgrade, type Surrounded } from './expand.ts';
 import type { Plan, Step } from './plan.ts';
-import { controlRank } from './skew.ts';
+import { controlRank, orders } from './skew.ts';
 
-export const phases = ['backup', 'control', 'storage', 'cells', 'finish'] as const;
+export const phases = ['backup', 'control', 'network', 'storage', 'cells', 'finish'] as const;
 export type Phase = (typeof phases)[number];
 
 /** Something that is taken for a while and given back, whatever happens: the steps that do so, on one host. */
@@ -85,16 +85,18 @@ export function worksOf({ waves: all }: Stage): readonly HostWork[] {
   return all.flatMap(({ works }) => works);
 }
 
-/** Roles in the order of the control plane, none before one that it needs or comes after. */
+/** Roles in the order of the control plane, none that it leaves open before one that it needs or comes after. */
 function ranked(roles: readonly Surrounded[]): Surrounded[] {
-  const left = new Map(roles.map((each) => [each.role.name, each]));
+  const left = Map.groupBy(roles, ({ role }) => role.name);
   const order: Surrounded[] = [];
   while (left.size > 0) {
     // These have no circles: there is always one that waits for none of the others.
-    const free = [...left.values()].filter(({ role }) => ![...role.needs, ...role.after].some((name) => left.has(name)));
-    const next = free.reduce((best, each) => (controlRank(each.role.name) < controlRank(best.role.name) ? each : best));
-    order.push(next);
-    left.delete(next.role.name);
+    const waits = ({ role }: Surrounded): boolean =>
+      [...role.needs, ...role.after].some((name) => left.has(name) && !orders(role.name, name));
+    const free = [...left].filter(([, [each]]) => !waits(each!));
+    const [next, all] = free.reduce((best, each) => (controlRank(each[0]) < controlRank(best[0]) ? each : best));
+    order.push(...all);
+    left.delete(next);
   }
   return order;
 }
@@ -109,7 +111,7 @@ class Way {
   /** By host and role: the ids of the role's own steps and health there; packages of the whole host are under `host`. */
   readonly #own = new Map<string, Map<string, string[]>>();
   readonly #taken = new Set<string>();
-  readonly #begun = new Set<string>();
+  readonly #begun = new Set<Surrounded>();
   readonly #leaders: ReadonlySet<string>;
 
   constructor(plan: Plan, roles: readonly Surrounded[]) {
@@ -128,13 +130,17 @@ class Way {
 
   stages(): Stage[] {
     const present = this.#inventory.hosts.filter(({ state }) => state === 'present');
-    const carried = (cell: string) => present.filter((host) => host.kinds.includes('controller') && carries(host, cell));
     const stages = [
       ...this.#onceStages('backup', 'backup'),
       ...this.#staged(
         'control',
         'controller',
-        present.filter((host) => host.kinds.includes('controller') && carries(host, undefined)),
+        present.filter((host) => host.kinds.includes('controller')),
+      ),
+      ...this.#staged(
+        'network',
+        'network',
+        present.filter((host) => host.kinds.includes('network')),
       ),
       ...this.#staged(
         'storage',
@@ -142,12 +148,18 @@ class Way {
         present.filter((host) => host.kinds.includes('storage')),
       ),
       ...runOf(this.#inventory).cells.flatMap((cell) => [
-        ...this.#staged('cells', 'controller', carried(cell), cell),
+        ...this.#staged(
+          'cells',
+          'cell',
+          present.filter((host) => host.kinds.includes('cell') && host.cell === cell),
+          cell,
+        ),
         ...this.#cell(
           cell,
           present.filter((host) => host.kinds.includes('compute') && host.cell === cell),
         ),
       ]),
+      ...this.#settleStages(),
       ...this.#onceStages('finish', 'contract'),
     ];
     return this.#withEnds(stages);
@@ -158,16 +170,33 @@ class Way {
     return this.#roles.flatMap((each) => [...(each.around.get(section)?.values() ?? [])].flat());
   }
 
+  /** What lets go of the old release, host by host. */
+  #settleStages(): Stage[] {
+    return this.#roles.flatMap((each) => {
+      const settled = [...(each.around.get('settle') ?? [])];
+      if (settled.length === 0) return [];
+      const waves = settled.map(([host, steps]) => ({ canary: false, works: [{ ...idle, host: host.name, steps }] }));
+      return [
+        {
+          id: stageId('settle', each.cell, each.role.name),
+          phase: 'finish' as const,
+          policy: policyOf(this.#inventory, 'controller'),
+          ...none,
+          waves,
+        },
+      ];
+    });
+  }
+
   /** What roles do once, for the cloud: a stage each, on the role's first host. */
   #onceStages(phase: Phase, section: 'backup' | 'contract'): Stage[] {
     return this.#roles.flatMap((each) => {
       const [[host, ids] = []] = each.around.get(section) ?? [];
       if (!host || !ids) return [];
-      const work: HostWork = { host: host.name, gate: [], drain: [], steps: ids, health: [], restore: [], leases: [] };
+      const id = stageId(phase, each.cell, each.role.name);
+      const work: HostWork = { ...idle, host: host.name, steps: ids };
       const policy = policyOf(this.#inventory, 'controller');
-      return [
-        { id: `${phase}/${each.role.name}`, phase, policy, leases: [], before: [], waves: [{ canary: false, works: [work] }], after: [] },
-      ];
+      return [{ id, phase, policy, leases: [], before: [], waves: [{ canary: false, works: [work] }], after: [] }];
     });
   }
 
@@ -175,17 +204,19 @@ class Way {
   #staged(phase: Phase, kind: Kind, hosts: readonly Host[], cell?: string): Stage[] {
     const policy = policyOf(this.#inventory, kind);
     // A host of several kinds is come to several times, each time for what that kind does.
-    const ofKind = this.#roles.filter(({ role }) => role.on.includes(kind));
-    return ofKind.flatMap((each) => {
-      const here = hosts.filter((host) => each.hosts.includes(host) && this.#take(host, each.role.name));
+    // Controllers stand in for network hosts where there are none.
+    const ofKind = this.#roles.filter(({ role: { on } }) => on.includes(kind) || (kind === 'controller' && on.includes('network')));
+    return [...Map.groupBy(ofKind, ({ role }) => role.name)].flatMap(([name, all]) => {
+      const on = (host: Host): Surrounded[] => all.filter((each) => each.hosts.includes(host));
+      const here = hosts.filter((host) => on(host).length > 0 && this.#take(host, name));
       if (here.length === 0) return [];
-      const works = new Map(here.map((host) => [host.name, this.#work([each], host)]));
+      const works = new Map(here.map((host) => [host.name, this.#work(on(host), host)]));
       const divided = divide(
         here,
         { ...policy, canary: here.length > 1 ? [here[0]!.name, ...namesOf(policy.canary)] : policy.canary },
         works,
       );
-      const id = [phase, ...(cell === undefined ? [] : [cell]), each.role.name].join('/');
+      const id = stageId(phase, cell, name);
       return [{ id, phase, policy, ...(cell === undefined ? {} : { cell }), ...none, waves: divided }];
     });
   }
@@ -221,11 +252,13 @@ class Way {
     const shared = own.get('host') ?? [];
     own.delete('host');
     const [drain, restore] = [around('drain'), around('restore')];
+    // What controllers do for several cells is one role on the host.
+    const names = new Set(roles.map(({ role }) => role.name));
     return {
       host: host.name,
       gate: around('gate'),
       drain,
-      steps: [...shared, ...roles.flatMap((each) => own.get(each.role.name) ?? []), ...around('expand')],
+      steps: [...shared, ...[...names].flatMap((name) => own.get(name) ?? []), ...around('expand')],
       health: around('health'),
       restore,
       leases: this.#leases(drain, restore),
@@ -238,8 +271,8 @@ class Way {
       this.#roles.filter((each) => stage.phase !== 'backup' && stage.phase !== 'finish' && this.#has(stage, each)),
     );
     return stages.map((stage, i) => {
-      const first = rolesIn[i]!.filter((each) => !this.#begun.has(each.role.name));
-      for (const each of first) this.#begun.add(each.role.name);
+      const first = rolesIn[i]!.filter((each) => !this.#begun.has(each));
+      for (const each of first) this.#begun.add(each);
       const last = rolesIn[i]!.filter((each) => !rolesIn.slice(i + 1).some((later) => later.includes(each)));
       const ids = (roles: readonly Surrounded[], section: Around) =>
         roles.flatMap((each) => [...(each.around.get(section)?.values() ?? [])].flat());
@@ -250,8 +283,9 @@ class Way {
     });
   }
 
-  #has(stage: Stage, { role }: Surrounded): boolean {
-    return worksOf(stage).some(({ steps }) => steps.some((id) => this.#roleOf(id) === role.name));
+  #has(stage: Stage, { role, hosts }: Surrounded): boolean {
+    const names = new Set(hosts.map(({ name }) => name));
+    return worksOf(stage).some(({ host, steps }) => names.has(host) && steps.some((id) => this.#roleOf(id) === role.name));
   }
 
   #roleOf(id: string): string | undefined {
@@ -274,17 +308,17 @@ class Way {
 }
 
 /** What tells the resource of a step apart from others: two steps with the same key are about the same thing. */
-export function resourceKey({ resource, params, host }: Step): string {
+export function resourceKey({ resource, params, host, cell = '' }: Step): string {
   const identity = resource.identity?.(params) ?? canonical(params[resource.nameParam]);
-  return canonical([resource.scope === 'cluster' ? '' : host, resource.type, identity]);
+  return canonical([resource.scope === 'cluster' ? cell : host, resource.type, identity]);
+}
+
+function stageId(phase: Phase | 'settle', cell: string | undefined, name: string): string {
+  return [phase, ...(cell === undefined ? [] : [cell]), name].join('/');
 }
 
 const none = { leases: [], before: [], after: [] };
-
-/** The cell whose services a controller carries; a host that also runs machines is in a cell and carries none. */
-function carries(host: Host, cell: string | undefined): boolean {
-  return (host.kinds.includes('compute') ? undefined : host.cell) === cell;
-}
+const idle = { gate: [], drain: [], health: [], restore: [], leases: [] };
 
 function namesOf(canary: UpgradePolicy['canary']): readonly string[] {
   return typeof canary === 'number' ? [] : canary;

@@ -22,6 +22,8 @@ export interface Step extends StepName {
   readonly place: Place;
   /** The role says that it cannot be taken back. */
   readonly irreversible: boolean;
+  /** The cell of its own that it is there for; left out: for the cloud. */
+  readonly cell?: string | undefined;
   /** Done around an upgrade, in this section of the role; left out: one of its steps. */
   readonly section?: StepSection;
 }
@@ -45,6 +47,7 @@ export interface Health {
   readonly id: string;
   readonly host: string;
   readonly role: string;
+  readonly cell?: string;
   readonly checks: readonly HealthCheck[];
 }
 
@@ -64,11 +67,12 @@ export interface PlannedTrial extends StepName {
   readonly within: number;
 }
 
-/** A role that is healthy on all its hosts: what others wait for. */
+/** A role that is healthy on all its hosts, those for the cloud or those for one cell: what others wait for. */
 export interface Ready {
   readonly kind: 'ready';
   readonly id: string;
   readonly role: string;
+  readonly cell?: string;
 }
 
 export type PlanNode = Step | Health | Ready;

@@ -5,6 +5,7 @@ import { Invalid, type Problem } from '../base/problem.ts';
 import { canonical } from '../base/state.ts';
 import { faultsOf } from '../document/check.ts';
 import type { Path } from '../document/document.ts';
+import { namesOf, parseRange, type Range } from '../inventory/range.ts';
 import type { Image, Inventory, Rule } from '../inventory/types.ts';
 import { quotaService } from '../resources/quota.ts';
 import type { Role, RoleStep } from '../roles/role.ts';
@@ -16,7 +17,10 @@ const name = 'resources';
 /** The roles that a cloud wants and, where its inventory has resources, the role that makes them. Throws Invalid. */
 export function withResources(inventory: Inventory, wanted: readonly Role[], secretOf: SecretOf): readonly Role[] {
   const declared = declare(inventory, secretOf);
-  return declared.length === 0 ? wanted : [...wanted, roleOf(inventory, declared, apiRoles(inventory, wanted))];
+  if (declared.length === 0) return wanted;
+  const byName = new Map(wanted.map((role) => [role.name, role]));
+  const placed = wanted.filter((role) => hostsOf(inventory, role, byName).length > 0);
+  return [...wanted, roleOf(inventory, declared, placed)];
 }
 
 /** A resource as a step, before it is known which step is which. */
@@ -29,20 +33,21 @@ interface Declared {
   readonly after: readonly (readonly [path: Path, why: string])[];
   /** The APIs that it talks to, besides Keystone's. */
   readonly apis: readonly string[];
+  /** Other roles that must be ready first, where the cloud has them. */
+  readonly roles?: readonly string[];
 }
 
-/** By service: the role that offers its API. */
-function apiRoles(inventory: Inventory, roles: readonly Role[]): ReadonlyMap<string, string> {
-  const byName = new Map(roles.map((role) => [role.name, role]));
-  const offering = roles.filter((role) => role.api && hostsOf(inventory, role, byName).length > 0);
-  return new Map(offering.map((role) => [role.api!.service, role.name]));
-}
-
-function roleOf(inventory: Inventory, declared: readonly Declared[], apis: ReadonlyMap<string, string>): Role {
+function roleOf(inventory: Inventory, declared: readonly Declared[], placed: readonly Role[]): Role {
   const { document } = inventory;
+  // By service: the role that offers its API.
+  const apis = new Map(placed.flatMap(({ api, name }) => (api ? [[api.service, name] as const] : [])));
+  const there = new Set(placed.map((role) => role.name));
   const problems = missingApis(inventory, declared, apis);
   if (problems.length > 0) throw new Invalid(problems);
-  const needsOf = (each: Declared): string[] => ['identity', ...each.apis].map((service) => apis.get(service)!);
+  const needsOf = (each: Declared): string[] => [
+    ...['identity', ...each.apis].map((service) => apis.get(service)!),
+    ...(each.roles ?? []).filter((role) => there.has(role)),
+  ];
   const index = new Map(declared.map(({ path }, i) => [path.join('\n'), i]));
   const packages = [...new Set(Object.values(inventory.resources.images).flatMap(({ build }) => (build ? builders[build].packages : [])))];
   const installing: RoleStep[] = packages.length === 0 ? [] : [{ ...written('package', packages, {}, ['resources', 'images']) }];
@@ -80,7 +85,7 @@ function roleOf(inventory: Inventory, declared: readonly Declared[], apis: Reado
 }
 
 const nothing: Role['upgrade'] = {
-  ...{ before: [], backup: [], expand: [], drain: [], restore: [], contract: [], after: [] },
+  ...{ before: [], backup: [], expand: [], drain: [], restore: [], settle: [], contract: [], after: [] },
   checks: { preflight: [], gate: [], health: [] },
 };
 
@@ -107,6 +112,7 @@ function declare(inventory: Inventory, secretOf: SecretOf): Declared[] {
     resources[section][key]?.name ?? key;
   const project = (key = 'admin'): string => nameOf('projects', key);
   const projectFirst = (key = 'admin'): Declared['after'] => [[['resources', 'projects', key], 'its project']];
+  const present = new Set(inventory.hosts.filter(({ state }) => state === 'present').map((host) => host.name));
   const subnets = Object.entries(resources.networks).flatMap(([network, { subnets = {}, ...of }]) =>
     Object.entries(subnets).map(([key, subnet]) => ({
       key,
@@ -158,6 +164,20 @@ function declare(inventory: Inventory, secretOf: SecretOf): Declared[] {
       },
       after: (projects ?? []).flatMap(projectFirst),
       apis: ['compute'],
+    })),
+    ...all('aggregates', resources.aggregates, ({ hosts, metadata = {}, projects, flavors, state }) => ({
+      type: 'aggregate',
+      params: {
+        hosts: hosts.flatMap((range) => namesOf(parseRange(range) as Range)).filter((host) => present.has(host)),
+        metadata: texts(metadata),
+        ...(projects ? { projects: projects.map(project) } : {}),
+        ...(flavors ? { flavors: flavors.map((key) => resources.flavors[key]?.name ?? key) } : {}),
+        absent: state === 'absent',
+      },
+      after: (projects ?? []).flatMap(projectFirst),
+      apis: ['compute'],
+      // Nova takes none that it does not know.
+      roles: ['nova-hosts'],
     })),
     ...all('keypairs', resources.keypairs, ({ user = 'admin', public_key, file, state }) => ({
       type: 'keypair',
@@ -249,7 +269,10 @@ function imageParams({ cloud }: Inventory, { build, options, file, properties, .
   }
   const ending = /\.(raw|iso|vmdk|vdi|vhd)$/.exec(file ?? rest.url ?? '')?.[1];
   const format = rest.format ?? ending ?? 'qcow2';
-  if (file === undefined) return { ...read, format };
+  if (file === undefined) {
+    const isConverted = cloud.storage === 'ceph' && format !== 'raw' && format !== 'iso';
+    return { ...read, ...(isConverted ? { format: 'raw', fetched: format } : { format }) };
+  }
   return {
     ...read,
     format,

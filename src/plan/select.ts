@@ -16,7 +16,8 @@ export function select(plan: Plan, selector: string): ReadonlySet<string> {
     const [facet, name] = meaning(word, names);
     const hosts = hostsOf(plan, facet, name);
     for (const [id, node] of plan.nodes) {
-      const chosen = facet === 'role' ? node.role === name : node.kind !== 'ready' && hosts.has(node.host);
+      const ofCell = facet === 'cell' && node.cell === name;
+      const chosen = facet === 'role' ? node.role === name : ofCell || (node.kind !== 'ready' && hosts.has(node.host));
       if (chosen) wanted.add(id);
     }
   }

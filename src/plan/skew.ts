@@ -108,7 +108,8 @@ function openstack(moves: readonly Move[], target: number): Refusal[] {
     return at === undefined ? [] : [{ ...move, at }];
   });
   const name = (index: number): string => releases[index] ?? String(index);
-  const later = known.filter(({ at }) => at > target);
+  // What a distribution takes into a release may be of a later one: it is what the roles ask for.
+  const later = known.filter((move) => move.at > target && (move.to === undefined || (releaseOf(move, move.to) ?? -1) < move.at));
   const farther = known.filter(({ at }) => at < target && target - at > 1 && !(target - at === 2 && slurp(at) && slurp(target)));
   const tooOld = known.filter(({ component, compute, at }) => component === 'nova' && compute && target - at > 2);
   return [
@@ -192,6 +193,17 @@ function numbersOf(version: string): Version | undefined {
   return found ? [Number(found[1]), Number(found[2] ?? 0)] : undefined;
 }
 
+/**
+ * Whether a component would go to a later series of versions (1), to an earlier one (-1), or stay in its own (0). A series
+ * is what databases, protocols and services of one release share; a text without numbers is of none.
+ */
+export function compareSeries(component: Component, from: string, to: string): number {
+  const [a, b] = [numbersOf(from), numbersOf(to)];
+  if (!a || !b) return 0;
+  const minor = component === 'rabbitmq' || component === 'mariadb' ? b[1] - a[1] : 0;
+  return Math.sign(b[0] - a[0] || minor);
+}
+
 function backwards(a: Version, b: Version): boolean {
   return b[0] < a[0] || (b[0] === a[0] && b[1] < a[1]);
 }
@@ -214,7 +226,10 @@ function forbidden<M extends Move>(row: RowName, moves: readonly M[], say: (host
   });
 }
 
-/** The order in which roles of the control plane are upgraded, where their needs leave it open. */
+/**
+ * The order in which roles of the control plane are upgraded. Of two that it names it decides, whatever they need when a
+ * cloud is made: databases are there, and what is answered by the release before is answered. Needs decide the rest.
+ */
 const controlOrder = [
   'base',
   'package-cache',
@@ -233,6 +248,10 @@ const controlOrder = [
   'openvswitch',
   'neutron',
   'cinder',
+  'cinder-scheduler',
+  'cinder-volume',
+  'cinder-backup',
+  'cinder-api',
   'nova',
   'nova-conductor',
   'nova-scheduler',
@@ -240,6 +259,11 @@ const controlOrder = [
   'heat',
   'horizon',
 ];
+
+/** Whether that order decides between two roles. */
+export function orders(a: string, b: string): boolean {
+  return controlOrder.includes(a) && controlOrder.includes(b);
+}
 
 /** Where a role stands in that order; a role that it does not name comes behind the longest name that its own begins with. */
 export function controlRank(role: string): number {

@@ -22,6 +22,8 @@ export const resources: ReadonlyMap<string, Resource> = new Map(resourceTypes.ma
 export interface RoleOnHost {
   readonly role: Role;
   readonly host: Host;
+  /** The cell of its own that the role, or one of its steps, is there for. */
+  readonly cell?: string;
   readonly context: Context;
 }
 
@@ -58,14 +60,16 @@ export class DeclaredStep implements Step {
     this.#at = at;
     this.#written = written;
     this.#one = one;
-    this.#watched = watched;
+    // Most watch nothing: of a fleet's steps, none should hold on to what it was made by.
+    this.#watched = written.watches.length === 0 ? nothing : watched;
     this.#key = key;
     this.resource = resources.get(written.type)!;
     this.names = one ? [one.name] : namesOf(at, written);
     this.name = shorten(this.names.join(' '));
     if (written.path[0] === 'upgrade') this.section = written.path[1] as StepSection;
     const section = this.section === undefined ? '' : `${this.section}: `;
-    const id = `${at.host.name}/${at.role.name}/${section}${written.type}${this.name === '' ? '' : ` ${this.name}`}`;
+    // Not by a template: what joins is one text, and not a chain of pieces; there is one for each step of a fleet.
+    const id = [at.host.name, at.role.name, `${section}${written.type}${this.name === '' ? '' : ` ${this.name}`}`].join('/');
     const count = nth(id);
     this.step = count === 1 ? id : `${id} #${count}`;
   }
@@ -78,8 +82,17 @@ export class DeclaredStep implements Step {
     return this.#at.role.name;
   }
 
+  get cell(): string | undefined {
+    return this.#at.cell;
+  }
+
   get stepType(): string {
     return this.#written.type;
+  }
+
+  /** Its name as the role writes it. */
+  get written(): unknown {
+    return this.#written.name;
   }
 
   get place(): Place {
@@ -118,6 +131,8 @@ export class DeclaredStep implements Step {
   }
 }
 
+const nothing = (): readonly Watched[] => [];
+
 /** One of the resources that a step stands for, with the params that are its own. */
 export interface One {
   readonly name: string;
@@ -131,7 +146,7 @@ export interface One {
 export function severally(at: RoleOnHost, written: RoleStep): readonly One[] | undefined {
   const { nameParam, params } = resources.get(written.type)!;
   if (written.apart) return undefined;
-  if (params.properties[nameParam]!.type !== 'string') return undefined;
+  if (params.properties[nameParam]!.type !== 'string' || isPlain(written.name)) return undefined;
   const value = guarded(at, written.path, () => rendered(written.name, at.context));
   if (Array.isArray(value)) return value.map((name) => ({ name: nameOf(name), params: {} }));
   if (value === null || typeof value !== 'object' || value instanceof Secret) return undefined;
@@ -195,13 +210,20 @@ export function healthOf(at: RoleOnHost, section?: CheckSection): Health {
   const written = section === undefined ? at.role.health : at.role.upgrade.checks[section];
   return {
     kind: 'health',
-    id: `${at.host.name}/${at.role.name}/${section === undefined ? 'health' : `${section}: checks`}`,
+    id: healthId(at, section),
     host: at.host.name,
     role: at.role.name,
+    ...(at.cell === undefined ? {} : { cell: at.cell }),
     get checks() {
       return (worked ??= written.map((check) => checkOf(at, check)));
     },
   };
+}
+
+export function healthId({ host, role, cell }: Pick<RoleOnHost, 'host' | 'role' | 'cell'>, section?: CheckSection): string {
+  // A controller carries what it does for each cell; a host of a cell is there for that cell alone.
+  const elsewhere = cell === undefined || cell === host.cell ? '' : ` in ${cell}`;
+  return [host.name, role.name, `${section === undefined ? 'health' : `${section}: checks`}${elsewhere}`].join('/');
 }
 
 function checkOf(at: RoleOnHost, written: RoleCheck): HealthCheck {
@@ -239,6 +261,7 @@ export function trialsOf(at: RoleOnHost, first: boolean): PlannedTrial[] {
 
 /** What a step is called: its value, or each text of it. */
 function namesOf(at: RoleOnHost, written: RoleStep): readonly string[] {
+  if (isPlain(written.name)) return plainNames(written);
   const value = written.apart ? written.name : guarded(at, written.path, () => rendered(written.name, at.context));
   if (!Array.isArray(value)) return [nameOf(value)];
   // Lists are shared by a fleet, so that each is gone through once.
@@ -246,6 +269,19 @@ function namesOf(at: RoleOnHost, written: RoleStep): readonly string[] {
   if (!names) listNames.set(value, (names = value.filter((part) => typeof part !== 'object' || part instanceof Secret).map(nameOf)));
   return names;
 }
+
+/** Whether it is the same on all hosts, as it is written. */
+function isPlain(name: unknown): name is string {
+  return typeof name === 'string' && !name.includes('{{');
+}
+
+function plainNames(written: RoleStep): readonly string[] {
+  let names = known.get(written);
+  if (!names) known.set(written, (names = [nameOf(written.name)]));
+  return names;
+}
+
+const known = new WeakMap<RoleStep, readonly string[]>();
 
 const listNames = new WeakMap<readonly unknown[], readonly string[]>();
 
@@ -256,7 +292,7 @@ function nameOf(value: unknown): string {
 
 /** A name for people: one line, not too long. */
 function shorten(name: string): string {
-  const line = name.split('\n', 1)[0]!;
+  const line = name.includes('\n') ? name.slice(0, name.indexOf('\n')) : name;
   return line.length > 72 ? `${line.slice(0, 71)}…` : line;
 }
 

@@ -163,6 +163,9 @@ function differenceText({ key, before, after }: Difference): string {
 
 function value(json: unknown): string {
   if (json === undefined || json === null) return 'none';
+  // Such as the machines on a host: each of them counts.
+  if (Array.isArray(json) && json.every((item) => typeof item === 'string') && JSON.stringify(json).length > 60)
+    return json.length > 40 ? `${json.slice(0, 40).join(', ')} and ${json.length - 40} more` : json.join(', ');
   const text = typeof json === 'string' ? json : JSON.stringify(json);
   return /^[0-9a-f]{40,}$/.test(text) ? text.slice(0, 8) : text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }

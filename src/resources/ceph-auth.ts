@@ -20,6 +20,12 @@ export const cephAuth = defineResource({
         format: 'secret',
         description: 'What its key is made from, as `{{cephx SECRET ENTITY}}` does. Left out: Ceph makes a key once, and it is kept.',
       },
+      cipher: {
+        type: 'string',
+        enum: ['aes', 'aes256k'],
+        default: 'aes',
+        description: 'What the key is for: Ceph 20.2 and later know aes256k.',
+      },
       caps: {
         type: 'object',
         description: 'What it may do, by who lets it: mon, osd, mgr, mds.',
@@ -37,7 +43,10 @@ export const cephAuth = defineResource({
       if (code === notThere) return null;
       if (code !== 0) return { unknown: err };
       const [user] = JSON.parse(out) as [{ key: string; caps: Record<string, string> }];
-      return { caps: user.caps, key: p.key !== undefined && user.key === reveal(cephxKey(p.key, p.entity)) ? 'current' : 'other' };
+      return {
+        caps: user.caps,
+        key: p.key !== undefined && user.key === reveal(cephxKey(p.key, p.entity, p.cipher)) ? 'current' : 'other',
+      };
     });
   },
   apply: (p, change) => {
@@ -48,7 +57,7 @@ export const cephAuth = defineResource({
       return tellCeph([{ command: { prefix, entity: p.entity, caps: pairs } }]);
     }
     const caps = Object.entries(p.caps).map(([who, may]) => `\tcaps ${who} = "${may.replaceAll('"', String.raw`\"`)}"\n`);
-    const keyring = text`[${p.entity}]\n\tkey = ${cephxKey(p.key, p.entity)}\n${caps.join('')}`;
+    const keyring = text`[${p.entity}]\n\tkey = ${cephxKey(p.key, p.entity, p.cipher)}\n${caps.join('')}`;
     return tellCeph([{ command: { prefix: 'auth import' }, input: keyring }]);
   },
 });

@@ -6,6 +6,8 @@ export const cephConfig = defineResource({
   type: 'ceph-config',
   summary: "Options in the configuration that Ceph's monitors keep for its daemons. Options that are not named stay as they are.",
   nameParam: 'who',
+  // Several roles may set options of one daemon, each its own.
+  identity: (p) => `${p.who} ${Object.keys(p.options).toSorted().join(' ')}`,
   slow: true,
   params: {
     type: 'object',

@@ -127,7 +127,7 @@ const ceph = defineCheck({
         minItems: 1,
         items: { type: 'string', enum: cephQuestions },
         description:
-          'quorum: the monitors of this host are in it. mgr: one is active, and those of this host are there. osds: all are up and in. pgs: all placement groups are active and clean. object: one is written and read back; asked by `verify` only. may-stop-mon, may-stop-mgr, may-stop-osd: those of this host may be stopped for a moment.',
+          'quorum: the monitors of this host are in it. mgr: one is active, and those of this host are there. osds: all are up and in. pgs: all placement groups are active and clean. object: one is written and read back; asked by `verify` only. may-stop-mon, may-stop-mgr, may-stop-osd: those of this host may be stopped for a moment. current-mon, current-mgr, current-osd: those of this host run the version that is installed.',
       },
     },
   },
@@ -157,35 +157,70 @@ const catalog: ApiCheck = {
   },
 };
 
-interface ComputeService {
+interface Heard {
   readonly binary: string;
   readonly host: string;
   readonly state: string;
 }
 
-const computeService: ApiCheck = {
-  type: 'compute-service',
-  via: 'api',
-  summary: 'Nova hears from one of its services on a host.',
-  nameParam: 'service',
+/** What one of them asks besides. */
+interface Further {
+  readonly params: Record<string, object>;
+  readonly ask: ApiCheck['ask'];
+}
+
+/** Whether a service of Nova or Cinder is heard from on a host: both keep the same list. */
+function heard(type: string, name: string, example: string, api: string, path: string, further?: Further): ApiCheck {
+  return {
+    type,
+    via: 'api',
+    summary: `${name} hears from one of its services on a host.`,
+    nameParam: 'service',
+    params: {
+      type: 'object',
+      required: ['service', 'host'],
+      additionalProperties: false,
+      properties: {
+        service: { type: 'string', description: `The service, e.g. ${example}.` },
+        host: { type: 'string', description: `The host, as ${name} knows it.` },
+        ...further?.params,
+      },
+    },
+    *ask(params) {
+      const { status, body } = yield { service: api, method: 'GET', path };
+      if (status !== 200) return `the list of services was answered ${status}`;
+      const { services } = body as { services: readonly Heard[] };
+      const found = services.find(({ binary, host }) => binary === params['service'] && host === params['host']);
+      if (!found) return 'it has not announced itself';
+      if (found.state !== 'up') return `${name} has not heard from it for a while`;
+      return further && (yield* further.ask(params));
+    },
+  };
+}
+
+const computeService = heard('compute-service', 'Nova', 'nova-compute', 'compute', '/v2.1/os-services', {
   params: {
-    type: 'object',
-    required: ['service', 'host'],
-    additionalProperties: false,
-    properties: {
-      service: { type: 'string', description: 'The service, e.g. nova-compute.' },
-      host: { type: 'string', description: 'The host, as Nova knows it.' },
+    answers: {
+      type: 'boolean',
+      default: false,
+      description: 'A compute service answers a question that Nova asks it now. Nova counts one that has died as up for a minute.',
     },
   },
   *ask(params) {
-    const { status, body } = yield { service: 'compute', method: 'GET', path: '/v2.1/os-services' };
-    if (status !== 200) return `the list of services was answered ${status}`;
-    const { services } = body as { services: readonly ComputeService[] };
-    const found = services.find(({ binary, host }) => binary === params['service'] && host === params['host']);
-    if (!found) return 'it has not announced itself';
-    return found.state === 'up' ? undefined : 'Nova has not heard from it for a while';
+    return params['answers'] === true ? yield* answering(String(params['host'])) : undefined;
   },
-};
+});
+const volumeService = heard('volume-service', 'Cinder', 'cinder-volume', 'volumev3', '/v3/os-services');
+
+/** Nova asks a compute service for the uptime of its host when somebody wants to know it: from 2.88 on, in this list. */
+function* answering(host: string): Generator<ApiRequest, string | undefined, ApiAnswer> {
+  const path = `/v2.1/os-hypervisors/detail?hypervisor_hostname_pattern=${encodeURIComponent(host)}`;
+  const { status, body } = yield { service: 'compute', method: 'GET', path, microversion: '2.88' };
+  if (status !== 200) return `Nova answered ${status} when it was to ask the service`;
+  const { hypervisors } = body as { hypervisors: readonly { service: { host: string }; uptime: string | null }[] };
+  const uptime = hypervisors.find(({ service }) => service.host === host)?.uptime ?? null;
+  return uptime === null ? 'Nova asks it, and it does not answer' : undefined;
+}
 
 const networkAgent: ApiCheck = {
   type: 'network-agent',
@@ -213,5 +248,5 @@ const networkAgent: ApiCheck = {
 
 /** All kinds of health check, by the key that a role writes. */
 export const checks: ReadonlyMap<string, Check> = new Map(
-  [http, port, unit, run, catalog, ceph, computeService, networkAgent].map((check) => [check.type, check]),
+  [http, port, unit, run, catalog, ceph, computeService, volumeService, networkAgent].map((check) => [check.type, check]),
 );

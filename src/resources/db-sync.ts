@@ -15,7 +15,8 @@ export const dbSync = defineResource({
   summary: 'The database schema of a service, brought to the version of its installed programs. It cannot be taken back.',
   nameParam: 'service',
   scope: 'cluster',
-  irreversible: () => true,
+  identity: (p) => (p.expand ? `${p.service} expanded` : p.service),
+  irreversible: (p) => !p.expand,
   params: {
     type: 'object',
     required: ['service', 'command', 'package'],
@@ -38,7 +39,17 @@ export const dbSync = defineResource({
         items: { type: 'string', minLength: 1 },
         description: 'Its databases in MariaDB, on this host; one of the service’s name when left out.',
       },
+      options: {
+        type: 'string',
+        pattern: '^/[A-Za-z0-9/._-]+$',
+        description: 'File of options for MariaDB’s client, where the databases are on another host.',
+      },
       user: { type: 'string', description: 'Who runs the command; the user of the service’s name when left out.' },
+      expand: {
+        type: 'boolean',
+        default: false,
+        description: 'The command only adds what new programs need, and old ones go on. What is left is another step.',
+      },
       timeout: { type: 'integer', minimum: 1, default: 1800, description: 'Seconds.' },
     },
   },
@@ -46,7 +57,8 @@ export const dbSync = defineResource({
   probe: (p) => sh`
 ${versions(p)}
 versions || exit
-[ "$now" = "$(cat ${`${records}/${p.service}`} 2>/dev/null)" ] && echo same || echo other`,
+for record in ${recordsOf(p)}; do [ "$now" != "$(cat "$record" 2>/dev/null)" ] || { echo same; exit; }; done
+echo other`,
   parse: (output): Found => {
     const said = output.out.toString().trim();
     if (output.code === 0) return { synced: said === 'same' };
@@ -60,15 +72,22 @@ ${versions(p)}
 versions || exit
 umask 077
 mkdir -p -- ${records} || exit
-printf %s "$now" >${`${records}/${p.service}.new`} && sync -d -- ${`${records}/${p.service}.new`} && mv -fT -- ${`${records}/${p.service}.new`} ${`${records}/${p.service}`}`,
+record=${recordsOf(p).at(-1)!}
+printf %s "$now" >"$record.new" && sync -d -- "$record.new" && mv -fT -- "$record.new" "$record"`,
       p.timeout,
     ),
 });
+
+/** Where it is written down; what is migrated as a whole is expanded as well. */
+function recordsOf({ service, expand }: { readonly service: string; readonly expand: boolean }): string[] {
+  return [`${records}/${service}`, ...(expand ? [`${records}/${service}.expanded`] : [])];
+}
 
 interface Versions {
   readonly service: string;
   readonly package: string;
   readonly databases?: readonly string[];
+  readonly options?: string;
 }
 
 /** Defines the shell function that puts the version of the programs and of the tables into `now`. */
@@ -76,13 +95,14 @@ function versions(p: Versions): Command {
   const rows = (p.databases ?? [p.service]).map(
     (name) => `SELECT version_num FROM \`${name.replaceAll('`', '``')}\`.alembic_version ORDER BY 1;`,
   );
+  const client = [...(p.options === undefined ? [] : [`--defaults-extra-file=${p.options}`]), '-NB', '--connect-timeout=10'];
   // No table of versions (error 1146) is a database that was never migrated; any other error is one.
   return sh`
 versions() {
   command -v mariadb >/dev/null || { echo 'MariaDB is not installed on this host' >&2; return 1; }
   programs=$(dpkg-query -W -f '\${db:Status-Status} \${Version}' -- ${p.package} 2>/dev/null)
   case $programs in 'installed '*) ;; *) printf '%s is not installed\n' ${p.package} >&2; return 1 ;; esac
-  tables=$(printf %s ${rows.join('\n')} | mariadb -NB --connect-timeout=10 2>&1)
+  tables=$(printf %s ${rows.join('\n')} | mariadb ${client} 2>&1)
   case $? in
   0) ;;
   *) case $tables in *'ERROR 1146 '*) tables=none ;; *) printf '%s\n' "$tables" >&2; return 1 ;; esac ;;

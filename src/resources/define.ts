@@ -13,6 +13,8 @@ export interface ValueSchema {
   readonly additionalProperties?: boolean | ValueSchema;
   readonly required?: readonly string[];
   readonly default?: unknown;
+  /** Of a role's secret: each cell that has hosts of its own has its own. */
+  readonly per?: 'cell';
   readonly pattern?: string;
   /** `secret`: must be a secret. `text`: may hold secrets. Both arrive as Text. */
   readonly format?: 'secret' | 'text' | 'ipv4';
@@ -167,6 +169,10 @@ export interface ApiRequest {
   /** The microversion that the request is written for, e.g. 2.61. */
   readonly microversion?: string;
   readonly auth?: 'none' | Login;
+  /** Seconds to wait before it is sent: about something that takes its time. It is not answered from what was said before. */
+  readonly wait?: number;
+  /** A line for people about what is waited for. */
+  readonly says?: string;
 }
 
 /** Where the bytes of a request come from: a file here, or a command on the API's host that leaves them in its directory. */

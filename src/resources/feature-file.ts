@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { raw, sh, withInput, type Command } from '../base/command.ts';
 import { Invalid } from '../base/problem.ts';
+import type { State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
 
 const choice = {
@@ -32,22 +33,30 @@ export const featureFile = defineResource({
       use: { type: 'string', default: 'auto', description: 'The name of one content, whatever the host has; auto: the one that fits it.' },
       with: { ...choice, description: 'The content for hosts that have the feature, and what to call it.' },
       without: { ...choice, description: 'The content for those that lack it.' },
+      required: { type: 'string', default: '', description: 'Why the host must have the feature: without it the plan is refused.' },
       owner: { type: 'string', pattern: '^[^:]+:[^:]+$', default: 'root:root', description: 'USER:GROUP.' },
       mode: { type: 'string', pattern: '^0[0-7]{3}$', default: '0644', description: 'Octal, with a leading zero and in quotes.' },
     },
   },
-  desired: (p) => ({ use: chosen(p), owner: p.owner, mode: Number.parseInt(p.mode, 8).toString(8) }),
+  desired: (p) => ({
+    use: chosen(p),
+    owner: p.owner,
+    mode: Number.parseInt(p.mode, 8).toString(8),
+    ...(p.required === '' ? {} : { feature: 'there' }),
+  }),
+  refuse: (p, { before }) => (before?.['feature'] === 'missing' ? p.required : undefined),
   probe: (p) => sh`
 if ${tests[p.feature]}; then echo with; else echo without; fi
 stat -c '%U:%G %a' -- ${p.path} 2>/dev/null && sha256sum <${p.path}
 exit 0`,
   parse: (output, p): Found => {
     const [fitting = '', stat = '', sum = ''] = output.out.toString().split('\n');
-    if (stat === '') return null;
+    const feature: State = p.required === '' ? {} : { feature: fitting === 'with' ? 'there' : 'missing' };
+    if (stat === '') return feature['feature'] === 'missing' ? feature : null;
     const [owner = '', mode = ''] = stat.split(' ');
     const used = [p.with, p.without].find(({ content }) => digest(content) === sum.slice(0, 64));
     const fits = used === p[fitting as 'with' | 'without'];
-    return { use: used === undefined ? 'another content' : p.use === 'auto' && fits ? 'auto' : used.name, owner, mode };
+    return { use: used === undefined ? 'another content' : p.use === 'auto' && fits ? 'auto' : used.name, owner, mode, ...feature };
   },
   apply: (p) => {
     const test = p.use === 'auto' ? tests[p.feature] : raw(p.use === p.with.name ? 'true' : 'false');

@@ -57,6 +57,11 @@ export const image = defineApiResource({
         default: 'qcow2',
         description: 'The format of its data.',
       },
+      fetched: {
+        type: 'string',
+        enum: ['qcow2', 'vmdk', 'vdi', 'vhd'],
+        description: 'The format of what the URL gives, where it is another: the host of the image API converts it.',
+      },
       visibility: {
         type: 'string',
         enum: ['public', 'private', 'shared', 'community'],
@@ -94,7 +99,7 @@ export const image = defineApiResource({
     if (!known) return null;
     if (!['active', 'queued', 'deactivated'].includes(known.status)) return { unknown: `Glance says that the image is ${known.status}` };
     return {
-      data: dataOf(known, wantedData(p)),
+      data: dataOf(known, p),
       ...(Object.fromEntries(Object.entries(attributes).map(([param, attribute]) => [param, known[attribute]])) as State),
       ...Object.fromEntries(Object.keys(p.properties).map((name) => [`property ${name}`, (known[name] ?? null) as Json])),
     };
@@ -130,20 +135,29 @@ interface Source {
   readonly source?: string;
   readonly sha512?: string;
   readonly sha256?: string;
+  readonly fetched?: string;
+  readonly format?: string;
 }
 
 /** What an image's data is known by: its digest where Glance knows the same, else what it was made from. */
 function wantedData(p: Source): string {
-  return p.sha512 === undefined ? sourceOf(p) : `sha512:${p.sha512}`;
+  return isKeptAsGiven(p) ? `sha512:${p.sha512!}` : sourceOf(p);
+}
+
+/** Glance has a digest of what it keeps. */
+function isKeptAsGiven({ sha512, fetched }: Source): boolean {
+  return sha512 !== undefined && fetched === undefined;
 }
 
 function sourceOf(p: Source): string {
-  return p.source ?? (p.sha256 === undefined ? (p.url ?? `sha512:${p.sha512 ?? 'none'}`) : `sha256:${p.sha256}`);
+  if (p.source !== undefined) return p.source;
+  if (p.sha256 !== undefined) return `sha256:${p.sha256}`;
+  return p.sha512 === undefined ? (p.url ?? 'none') : `sha512:${p.sha512}`;
 }
 
-function dataOf(image: Image, wanted: string): string {
+function dataOf(image: Image, p: Source): string {
   if (image.status === 'queued') return 'none';
-  if (wanted.startsWith('sha512:')) return `${image.os_hash_algo}:${image.os_hash_value}`;
+  if (isKeptAsGiven(p)) return `${image.os_hash_algo}:${image.os_hash_value}`;
   return (image[origin] as string | undefined) ?? 'of unknown origin';
 }
 
@@ -165,9 +179,14 @@ with urllib.request.urlopen(url, timeout=60) as source, open("image", "wb") as t
 if wanted and digest.hexdigest() != wanted: sys.exit("%s has the %s %s, and should have %s" % (url, algorithm, digest.hexdigest(), wanted))
 `;
 
-function fetching({ url = '', sha256, sha512 }: Source): Command {
-  return sh`python3 -I -c ${fetcher} ${url} ${sha256 === undefined ? 'sha512' : 'sha256'} ${sha256 ?? sha512 ?? ''}`;
+function fetching({ url = '', sha256, sha512, fetched, format = 'raw' }: Source): Command {
+  const fetch = sh`python3 -I -c ${fetcher} ${url} ${sha256 === undefined ? 'sha512' : 'sha256'} ${sha256 ?? sha512 ?? ''}`;
+  if (fetched === undefined) return fetch;
+  return sh`${fetch} && qemu-img convert -f ${programs[fetched] ?? fetched} -O ${programs[format] ?? format} image converted && mv converted image`;
 }
+
+/** What formats are called by qemu-img, where it is otherwise. */
+const programs: Readonly<Record<string, string>> = { vhd: 'vpc' };
 
 function given(p: Readonly<Partial<Record<Param, Json>>>): Record<string, Json> {
   return Object.fromEntries((Object.keys(attributes) as Param[]).flatMap((param) => (p[param] === undefined ? [] : [[param, p[param]]])));

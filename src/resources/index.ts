@@ -1,12 +1,21 @@
+import { aggregate } from './aggregate.ts';
 import { aptSource } from './apt-source.ts';
+import { backup } from './backup.ts';
 import { cephAuth } from './ceph-auth.ts';
+import { cephBackup } from './ceph-backup.ts';
+import { cephCipher } from './ceph-cipher.ts';
 import { cephConfig } from './ceph-config.ts';
 import { cephDrain } from './ceph-drain.ts';
+import { cephFlag } from './ceph-flag.ts';
 import { cephMon } from './ceph-mon.ts';
 import { cephOsd } from './ceph-osd.ts';
+import { cephOsdKey } from './ceph-osd-key.ts';
 import { cephPool } from './ceph-pool.ts';
 import { cephQuorum } from './ceph-quorum.ts';
 import { command } from './command.ts';
+import { computeBack } from './compute-back.ts';
+import { computeDrain } from './compute-drain.ts';
+import { computeGone } from './compute-gone.ts';
 import { computeZone } from './compute-zone.ts';
 import { dbSync } from './db-sync.ts';
 import type { ResourceType } from './define.ts';
@@ -25,11 +34,15 @@ import { keystoneProject } from './keystone-project.ts';
 import { keystoneRole } from './keystone-role.ts';
 import { keystoneService } from './keystone-service.ts';
 import { keystoneUser } from './keystone-user.ts';
+import { libvirtSecret } from './libvirt-secret.ts';
 import { mysqlDatabase } from './mysql-database.ts';
 import { mysqlUser } from './mysql-user.ts';
 import { network } from './network.ts';
 import { novaCell } from './nova-cell.ts';
 import { novaDiscover } from './nova-discover.ts';
+import { novaDrain } from './nova-drain.ts';
+import { novaService } from './nova-service.ts';
+import { onlineMigrations } from './online-migrations.ts';
 import { ovsBridge } from './ovs-bridge.ts';
 import { ovsDatapath } from './ovs-datapath.ts';
 import { packages } from './package.ts';
@@ -41,6 +54,7 @@ import { router } from './router.ts';
 import { securityGroup } from './security-group.ts';
 import { service } from './service.ts';
 import { subnet } from './subnet.ts';
+import { swiftRing } from './swift-ring.ts';
 import { symlink } from './symlink.ts';
 import { sysctl } from './sysctl.ts';
 import { timeSync } from './time-sync.ts';
@@ -71,6 +85,8 @@ export const resourceTypes: readonly ResourceType[] = [
   rabbitmqVhost,
   rabbitmqUser,
   dbSync,
+  onlineMigrations,
+  backup,
   keystoneBootstrap,
   keystoneDomain,
   keystoneProject,
@@ -88,14 +104,26 @@ export const resourceTypes: readonly ResourceType[] = [
   novaCell,
   novaDiscover,
   computeZone,
+  novaService,
+  novaDrain,
+  aggregate,
+  computeBack,
+  computeDrain,
+  computeGone,
   ovsDatapath,
   ovsBridge,
+  libvirtSecret,
   cephMon,
   cephQuorum,
   cephAuth,
+  cephCipher,
   cephConfig,
+  cephOsdKey,
   cephOsd,
   cephDrain,
   cephPool,
+  cephFlag,
+  cephBackup,
   rgwUser,
+  swiftRing,
 ];

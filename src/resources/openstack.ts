@@ -11,7 +11,11 @@ const names: Readonly<Record<string, string>> = {
   network: 'Neutron',
   volumev3: 'Cinder',
   orchestration: 'Heat',
+  placement: 'Placement',
 };
+
+/** Why a compute host is closed for machines that the inventory says is absent: by it, Cellwise knows its own doing. */
+export const leavingReason = 'leaves the cloud, says the inventory';
 
 /** Sends a request and gives the body of its answer; throws what the service had against it. */
 export function* call<T>(request: ApiRequest): Talk<T> {

@@ -34,7 +34,8 @@ export const packages = defineResource({
       version: {
         type: 'string',
         pattern: '^[A-Za-z0-9.+:~-]+\\*?$',
-        description: 'The version of all of them, or its beginning and `*`. Only where a version is asked for a package may be downgraded.',
+        description:
+          'The version of all of them, or its beginning and `*`. Only where a version is asked for a package may be downgraded. Where only a suite of low priority has it, what it needs comes from there, too.',
       },
       release: {
         type: 'string',
@@ -218,9 +219,36 @@ for word in "$@"; do
   esac
 done
 [ -z "$bad" ] || exit 1
-wait_for_locks
-apt-get install -q -y --no-install-recommends ${downgrade} -o DPkg::Lock::Timeout=1200 -o Dpkg::Use-Pty=0 \
-  -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold -- "$@" </dev/null || exit`;
+suite=
+for word in "$@"; do
+  case $word in *=*) ;; *) continue ;; esac
+  [ -z "$suite" ] || break
+  name=\${word%%=*} wanted=\${word#*=}
+  # apt takes what a package needs from the suite that it prefers, and fails where that one is too old for it.
+  case $(apt-cache policy -- "$name" | sed -n 's/^  Candidate: //p') in $wanted) continue ;; esac
+  suite=$(apt-cache madison -- "$name" | while IFS=' |' read -r _ version _ part _; do
+    case $version in $wanted) printf %s "\${part%%/*}"; break ;; esac
+  done)
+done
+install() {
+  [ $# -gt 0 ] || return 0
+  wait_for_locks
+  apt-get install -q -y --no-install-recommends ${downgrade} -o DPkg::Lock::Timeout=1200 -o Dpkg::Use-Pty=0 \
+    -o Dpkg::Options::=--force-confdef -o Dpkg::Options::=--force-confold "$@" </dev/null || exit
+}
+if [ -z "$suite" ]; then
+  install -- "$@"
+else
+  # What is asked for without a version stays on the host's own suite. apt would rather take away what is of another
+  # version and belongs to the same program than bring it along, where somebody has not asked for it.
+  set -f
+  plain= versioned=
+  for word in "$@"; do
+    case $word in *=*) versioned="$versioned $word" ;; *) plain="$plain $word" ;; esac
+  done
+  install $plain
+  install --no-remove -t "$suite" $versioned
+fi`;
 }
 
 interface Names {

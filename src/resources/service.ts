@@ -55,7 +55,8 @@ done`,
     return all.map((p, i): Found => {
       const [loaded, sysv] = split(marks[i] ?? '', ' ');
       const unit = units[i] ?? new Map<string, string>();
-      if (unit.get('LoadState') === 'not-found') return null;
+      // What is not installed does not run.
+      if (unit.get('LoadState') === 'not-found') return p.enabled || p.state === 'started' ? null : { enabled: false, state: 'stopped' };
       if (unit.get('LoadState') === 'masked') return { enabled: p.enabled ? 'masked' : false, state: activity(unit) };
       return {
         enabled: isEnabled(unit.get('UnitFileState') ?? '', sysv === 'sysv', p.enabled),

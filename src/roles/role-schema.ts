@@ -13,6 +13,7 @@ interface Writable {
 
 const reserved = {
   once: { type: 'boolean', description: "Only on the role's first host; its other hosts wait here." },
+  per: { enum: ['cell'], description: 'cell: for each cell that has hosts of its own, and not for the one that controllers carry.' },
   when: {
     description: 'Only where this param is true or is given at all, or where these params have these values.',
     anyOf: [{ type: 'string' }, { type: 'object', minProperties: 1 }],
@@ -41,6 +42,7 @@ export const sections = {
     expand: 'Once, between the packages of the first host and its other steps: additive changes of databases.',
     restore: 'On each host when it is healthy again.',
     after: 'Once, behind the last host.',
+    settle: 'On each host when all hosts of the cloud are upgraded, before any `contract`: what lets go of the old release.',
     contract: 'Once, when all hosts of the cloud are upgraded: what old programs would not survive.',
   },
   checks: {
@@ -75,7 +77,8 @@ export function editorSchema(): Record<string, unknown> {
     }),
   );
   const asked = (types: Iterable<Writable>) => ({ anyOf: [...types].map((type) => entry(type, { within })) });
-  return structure({ anyOf: steps }, asked(checks.values()), asked(trials.values()));
+  const $defs = { step: { anyOf: steps }, check: asked(checks.values()), trial: asked(trials.values()) };
+  return { ...structure({ $ref: '#/$defs/step' }, { $ref: '#/$defs/check' }, { $ref: '#/$defs/trial' }), $defs };
 }
 
 /**
@@ -116,6 +119,7 @@ export const paramsSchema = {
         additionalProperties: { anyOf: [{ type: 'boolean' }, { $ref: '#/$defs/value' }] },
         required: { type: 'array', items: { type: 'string' } },
         default: {},
+        per: { enum: ['cell'] },
         pattern: { type: 'string', format: 'regex' },
         format: { enum: ['secret', 'text', 'ipv4', 'cidr'] },
         minimum: { type: 'number' },
@@ -145,23 +149,37 @@ function structure(step: Schema, check: Schema, trial: Schema): Record<string, u
         type: 'array',
         minItems: 1,
         uniqueItems: true,
-        items: { enum: ['controller', 'compute', 'storage', 'cell'] },
-        description: 'The kinds of host that carry it; cell: controllers that belong to a cell.',
+        items: { enum: ['controller', 'network', 'compute', 'storage', 'cell'] },
+        description: 'The kinds of host that carry it; network: controllers where no host is of this kind.',
       },
       scope: {
         enum: ['host', 'cloud'],
         description: 'host: whoever needs it waits for it on its own host only. cloud (the default): on all hosts.',
       },
+      per: {
+        enum: ['cell'],
+        description:
+          'cell: once for the cloud and the cell that its controllers carry, and once for each cell that has hosts of its own. First host, once and needs hold within each.',
+      },
       hosts: {
         description:
-          'all (the default): every host of its kinds. first: the first of them in the inventory. quorum: an odd number of them. {with: ROLE}: those that carry that role.',
+          'all (the default): every host of its kinds. first: the first of them in the inventory. quorum: an odd number of them. leaving: those that the inventory says are absent. {with: ROLE}: those that carry that role.',
         anyOf: [
-          { enum: ['all', 'first', 'quorum'] },
+          { enum: ['all', 'first', 'quorum', 'leaving'] },
           { type: 'object', required: ['with'], additionalProperties: false, properties: { with: { type: 'string' } } },
         ],
       },
-      storage: { enum: ['ceph', 'file'], description: 'Only in clouds with this storage back end.' },
-      needs: { type: 'array', uniqueItems: true, items: { type: 'string' }, description: 'Roles that must be healthy first.' },
+      storage: { enum: ['ceph', 'file', 'swift'], description: 'Only in clouds with this storage back end.' },
+      part_of: {
+        type: 'string',
+        description: 'A role that it comes along with, whether or not the inventory names it among the services.',
+      },
+      needs: {
+        type: 'array',
+        uniqueItems: true,
+        items: { type: 'string' },
+        description: 'Roles that must be healthy first. One that is for another storage back end than the cloud has is not needed.',
+      },
       after: {
         type: 'array',
         uniqueItems: true,

@@ -18,10 +18,14 @@ export interface Role {
   readonly on: readonly string[];
   /** `host`: whoever needs it waits for it on its own host only. `cloud`: for all hosts that carry it. */
   readonly scope: 'host' | 'cloud';
-  /** On all hosts of its kinds, the first only, an odd number of them, or those that carry another role. */
-  readonly hosts: 'all' | 'first' | 'quorum' | { readonly with: string };
+  /** Once for the cloud, and once for each cell that has hosts of its own; left out: once for all. */
+  readonly per?: 'cell';
+  /** On all hosts of its kinds, the first only, an odd number of them, those that are to leave, or those that carry another role. */
+  readonly hosts: 'all' | 'first' | 'quorum' | 'leaving' | { readonly with: string };
   /** Only in clouds with this storage back end. */
-  readonly storage?: 'ceph' | 'file';
+  readonly storage?: 'ceph' | 'file' | 'swift';
+  /** The role that it comes along with. */
+  readonly partOf?: string;
   readonly needs: readonly string[];
   /** Roles that it comes behind, however they end. */
   readonly after: readonly string[];
@@ -68,6 +72,8 @@ export interface RoleStep {
   readonly once: boolean;
   /** The name of a param that must be true or, if it is no boolean, be given; or params and the values that they must have. */
   readonly when?: string | Readonly<Record<string, unknown>>;
+  /** Done for each cell that has hosts of its own; left out: once. */
+  readonly per?: 'cell';
   readonly watches: readonly string[];
   /** Left out: always. */
   readonly during?: 'deploy' | 'upgrade';
@@ -138,8 +144,10 @@ interface RoleDocument {
   readonly summary: string;
   readonly on: readonly string[];
   readonly scope?: 'host' | 'cloud';
+  readonly per?: 'cell';
   readonly hosts?: Role['hosts'];
   readonly storage?: Role['storage'];
+  readonly part_of?: string;
   readonly needs?: readonly string[];
   readonly after?: readonly string[];
   readonly reads?: readonly string[];
@@ -186,7 +194,9 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
     verify: (written.verify ?? []).map((trial, i) => readCheck(trial, ['verify', i])),
     gate: (written.gate ?? []).map((check, i) => readCheck(check, ['gate', i])),
     upgrade: readUpgrade(written.upgrade ?? {}),
+    ...(written.per ? { per: written.per } : {}),
     ...(written.storage ? { storage: written.storage } : {}),
+    ...(written.part_of === undefined ? {} : { partOf: written.part_of }),
     ...(written.api ? { api: written.api } : {}),
     place: (path, at) => document.place(path, at),
     faults: (checker, path, value) => faultsOf(checker, document, path, value).map((fault) => document.problem(fault)),
@@ -277,7 +287,7 @@ const paramsChecker = prepareSchema(paramsSchema);
 
 function readStep(written: Readonly<Record<string, unknown>>, path: RoleStep['path']): RoleStep {
   const [[type, name], ...rest] = Object.entries(written) as [[string, unknown], ...[string, unknown][]];
-  const { template, once, when, watches, during, irreversible, policy, ...params } = Object.fromEntries(rest);
+  const { template, once, per, when, watches, during, irreversible, policy, ...params } = Object.fromEntries(rest);
   return {
     type,
     name,
@@ -285,6 +295,7 @@ function readStep(written: Readonly<Record<string, unknown>>, path: RoleStep['pa
     once: once === true,
     watches: (watches ?? []) as string[],
     irreversible: irreversible === true,
+    ...(per === undefined ? {} : { per: per as NonNullable<RoleStep['per']> }),
     ...(during === undefined ? {} : { during: during as NonNullable<RoleStep['during']> }),
     ...(policy === undefined ? {} : { policy: policy as string[] }),
     ...(when === undefined ? {} : { when: when as NonNullable<RoleStep['when']> }),
@@ -325,6 +336,7 @@ function checkNeeds(roles: ReadonlyMap<string, Role>, broken: ReadonlySet<string
       ...role.needs.map((name, i) => ({ name, verb: 'needs', path: ['needs', i] })),
       ...role.after.map((name, i) => ({ name, verb: 'comes after', path: ['after', i] })),
       ...role.reads.map((name, i) => ({ name, verb: 'reads', path: ['reads', i] })),
+      ...(role.partOf === undefined ? [] : [{ name: role.partOf, verb: 'is part of', path: ['part_of'] }]),
       ...(typeof role.hosts === 'object' ? [{ name: role.hosts.with, verb: 'runs with', path: ['hosts', 'with'] }] : []),
     ];
     return named.flatMap(({ name, verb, path }) => {

@@ -1,8 +1,8 @@
 import Handlebars from 'handlebars';
-import { randomBytes } from 'node:crypto';
-import { cephxKey, uuidOf } from '../base/ceph.ts';
+import { cephxKey, uuid5, uuidOf } from '../base/ceph.ts';
 import { quote } from '../base/command.ts';
-import { reveal, Secret, type Text } from '../base/secret.ts';
+import { mapText, reveal, Secret, text, type Text } from '../base/secret.ts';
+import { sshKey, sshPublicKey } from '../base/ssh-key.ts';
 
 /** What names in a template stand for: plain data, in which texts may be secret. */
 export type Context = { readonly [name: string]: unknown };
@@ -22,6 +22,11 @@ export class TemplateError extends Error {
     this.file = file;
   }
 
+  /** The same with its place, unless it has one. */
+  at(line: number, column: number): TemplateError {
+    return this.line === undefined ? new TemplateError(this.message, line, column, this.file) : this;
+  }
+
   in(file: string): TemplateError {
     return new TemplateError(this.message, this.line, this.column, file);
   }
@@ -30,173 +35,39 @@ export class TemplateError extends Error {
 /** A template, ready to render. Rendering is pure: the same context gives the same text. Throws TemplateError. */
 export type Template = (context: Context) => Text;
 
-/** Thrown by a look-up; it becomes a TemplateError when its place is known. */
-class UnknownName extends Error {
-  readonly unknown: string;
-
-  constructor(name: string) {
-    super(`nothing here is called "${name}"`);
-    this.unknown = name;
-  }
-}
-
-// Secrets travel through Handlebars as marks, so that one rendering gives both the real text and the one that people may
-// see. Marks are random in each process: no text of an inventory can look like one.
-const nonce = randomBytes(8).toString('hex');
-const mark = new RegExp(`\\uE000${nonce}:(\\d+)\\uE001`, 'g');
-// What a group of names or a list prints when somebody prints it by mistake.
-const group = `\uE000${nonce}:group\uE001`;
-
-// The secrets of the rendering that is under way: helpers that change a text must reach them. Rendering is synchronous.
-let secrets: Secret[] = [];
-
-function keep(secret: Secret): string {
-  secrets.push(secret);
-  return `\uE000${nonce}:${secrets.length - 1}\uE001`;
-}
-
-/** What a template sees of a value: a mark for a secret, a copy of a group or list that cannot be printed by mistake. */
-function seen(value: unknown): unknown {
-  if (value instanceof Secret) return keep(value);
-  if (value === null || typeof value !== 'object') return value;
-  // A list is walked item by item; a group is looked into name by name, but for its secrets, which #each would print.
-  const copy: object = Array.isArray(value)
-    ? value.map(seen)
-    : Object.fromEntries(Object.entries(value).map(([name, part]) => [name, part instanceof Secret ? keep(part) : part]));
-  return Object.defineProperty(copy, 'toString', { value: () => group });
-}
-
-/** A member by its name. Only what is there itself has a name: not what every object has, and nothing of a text or number. */
-function member(parent: unknown, name: string): unknown {
-  const known =
-    parent !== null &&
-    typeof parent === 'object' &&
-    (Object.prototype.propertyIsEnumerable.call(parent, name) || (Array.isArray(parent) && name === 'length'));
-  if (!known) throw new UnknownName(name);
-  return (parent as Context)[name];
-}
-
-/** Changes a text and, where it holds marks, the secrets that these stand for. */
-function changed(value: unknown, change: (text: string) => string): string {
-  if (value === undefined || value === null) throw new TemplateError('a value that was left out is used as a text');
-  return (typeof value === 'object' ? group : String(value as number))
-    .split(mark)
-    .map((part, i) => (i % 2 === 0 ? (part.includes(group) ? part : change(part)) : keep(secrets[Number(part)]!.map(change))))
-    .join('');
-}
-
-function list(value: unknown): readonly unknown[] {
-  if (!Array.isArray(value)) throw new TemplateError('what is no list is used as one');
-  return value;
-}
-
-const each = Handlebars.helpers['each'] as (this: unknown, value: unknown, options: unknown) => unknown;
-
-const helpers = {
-  // A text as part of a URL, e.g. a password in a database URL.
-  url: (value: unknown) => changed(value, encodeURIComponent),
-  // A text as one word of a POSIX shell.
-  shell: (value: unknown) => changed(value, (part) => (part === '' ? '' : quote(part))) || quote(''),
-  join: (items: unknown, separator: unknown) => list(items).map(seen).join(String(separator)),
-  // The same member of each item: {{join (pluck keystone.hosts "address") ","}}.
-  pluck: (items: unknown, name: unknown) => list(items).map((item) => seen(member(item, String(name)))),
-  // What a secret stands for in Ceph: the key of an entity.
-  cephx: (value: unknown, ...entity: unknown[]) => {
-    const key = (secret: string): string => reveal(cephxKey(secret, entity.slice(0, -1).join('')));
-    return String(value).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(key)));
-  },
-  // An id that is made once, of a secret, and no secret itself.
-  uuid: (value: unknown) => String(value).replace(mark, (_, i: string) => uuidOf(secrets[Number(i)]!)),
-  eq: (a: unknown, b: unknown) => a === b,
-  json: (value: unknown) =>
-    changed(JSON.stringify(deep(value)), (part) => part).replace(mark, (_, i: string) => keep(secrets[Number(i)]!.map(inJson))),
-  lookup: (parent: unknown, name: unknown) => seen(member(parent, String(name))),
-  // The items of a group, as those of a list are: Handlebars gives them out as they stand, and a secret would print its name.
-  each(this: unknown, value: unknown, options: unknown): unknown {
-    return each.call(
-      this,
-      isGroup(value) ? Object.fromEntries(Object.entries(value).map(([name, part]) => [name, seen(part)])) : value,
-      options,
-    );
-  },
-  // Not for authors: every name in a template is looked up by this, see StrictCompiler.
-  cellwiseMember: (parent: unknown, name: string) => seen(member(parent, name)),
-};
-
-function isGroup(value: unknown): value is Context {
-  return value !== null && typeof value === 'object' && !Array.isArray(value) && !(value instanceof Secret);
-}
-
-/** A value with marks for all the secrets in it, as plain data. */
-function deep(value: unknown): unknown {
-  if (value instanceof Secret) return keep(value);
-  if (Array.isArray(value)) return value.map(deep);
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, deep(part)]));
-}
-
-function inJson(value: string): string {
-  return JSON.stringify(value).slice(1, -1);
-}
-
-const engine = Handlebars.create();
-engine.unregisterHelper('log');
-engine.registerHelper(helpers);
-
-// Handlebars' own strict mode lets unknown names pass as arguments of a helper ({{#if typo}}). This one lets none pass.
-interface Compiler {
-  nameLookup(parent: unknown, name: string, type: string): unknown;
-}
-function StrictCompiler(this: unknown): void {
-  // All is on the prototype.
-}
-const base = (Handlebars as unknown as { JavaScriptCompiler: { new (): Compiler; readonly prototype: Compiler } }).JavaScriptCompiler;
-StrictCompiler.prototype = Object.assign(new base(), {
-  compiler: StrictCompiler,
-  nameLookup(this: Compiler, parent: unknown, name: string, type: string): unknown {
-    if (type !== 'context' && type !== 'data') return base.prototype.nameLookup.call(this, parent, name, type);
-    return ['helpers.cellwiseMember(', parent, ',', JSON.stringify(name), ',{})'];
-  },
-});
-(engine as unknown as { JavaScriptCompiler: unknown }).JavaScriptCompiler = StrictCompiler;
-
-const options = {
-  noEscape: true,
-  assumeObjects: true,
-  knownHelpersOnly: true,
-  knownHelpers: { ...Object.fromEntries(Object.keys(helpers).map((name) => [name, true])), log: false },
-};
-
-/** Compiles a template. HTML escaping is off. Throws TemplateError. */
+/**
+ * Prepares a template. Handlebars reads it; what it means is said here, because a name that is not known must be an error
+ * wherever it stands, a secret must stay one, and making JavaScript of each text took a quarter of a start. HTML escaping is
+ * off. Throws TemplateError.
+ */
 export function compile(source: string): Template {
-  const program = parse(source);
-  const run = engine.compile(program, options);
+  const write = programOf(parse(source));
   return (context) => {
-    secrets = [];
-    try {
-      return unmark(run(seen(context)));
-    } catch (error) {
-      throw placed(error, program);
-    } finally {
-      secrets = [];
-    }
+    const out: Text[] = [];
+    write({ it: context, data: { root: context }, names: {}, outer: undefined }, out);
+    return Secret.join(out);
   };
 }
 
 /**
- * The value of a text in role.yaml. A text that is one name alone (`{{os.packages}}`) gives that value itself, be it a
- * list, a number or a secret; any other text is rendered. Throws TemplateError.
+ * The value of a text in role.yaml. A text that is one name alone (`{{os.packages}}`), or one name looked up in another
+ * (`{{lookup os.versions cloud.release}}`), gives that value itself, be it a list, a number or a secret, and undefined for
+ * null; any other text is rendered. Throws TemplateError.
  */
 export function evaluate(source: string, context: Context): unknown {
   if (!source.includes('{{')) return source;
-  const alone = /^\{\{\s*([A-Za-z_][\w-]*(?:\.[\w-]+)*)\s*\}\}$/.exec(source);
-  if (!alone) return compiled(source)(context);
+  const [, alone, table, entry] = lone.exec(source) ?? [];
+  if (alone === undefined && table === undefined) return compiled(source)(context);
+  const valueOf = (name: string): unknown => name.split('.').reduce<unknown>(member, context);
   try {
-    return alone[1]!.split('.').reduce<unknown>(member, context);
+    return alone === undefined ? (member(valueOf(table!), String(valueOf(entry!))) ?? undefined) : valueOf(alone);
   } catch (error) {
-    throw error instanceof UnknownName ? new TemplateError(error.message, 1, 3) : error;
+    throw error instanceof TemplateError ? error.at(1, 3) : error;
   }
 }
+
+const name = String.raw`([A-Za-z_][\w-]*(?:\.[\w-]+)*)`;
+const lone = new RegExp(String.raw`^\{\{\s*(?:${name}|lookup\s+${name}\s+${name})\s*\}\}$`);
 
 const cache = new Map<string, Template>();
 
@@ -206,52 +77,238 @@ function compiled(source: string): Template {
   return template;
 }
 
-function unmark(rendered: string): Text {
-  if (rendered.includes(group) || rendered.includes(encodeURIComponent(group)))
-    throw new TemplateError('a group of names or a list is printed as if it were a text');
-  const parts = rendered.split(mark);
-  return parts.length === 1 ? rendered : Secret.join(parts.map((part, i) => (i % 2 === 0 ? part : secrets[Number(part)]!)));
+/** What names stand for at one place of a template. */
+interface Scope {
+  /** `this`: its members are known by their names alone. */
+  readonly it: unknown;
+  /** `@root`, and in `#each` `@key`, `@index`, `@first` and `@last`. */
+  readonly data: Context;
+  /** Names that blocks have given (`as |host|`). */
+  readonly names: Context;
+  /** `..` */
+  readonly outer: Scope | undefined;
+}
+
+type Value = (scope: Scope) => unknown;
+type Part = (scope: Scope, out: Text[]) => void;
+
+function programOf(program: hbs.AST.Program | undefined): Part {
+  const parts = (program?.body ?? []).map(partOf);
+  return (scope, out) => {
+    for (const part of parts) part(scope, out);
+  };
+}
+
+function partOf(node: hbs.AST.Statement): Part {
+  switch (node.type) {
+    case 'ContentStatement': {
+      const { value } = node as hbs.AST.ContentStatement;
+      return (_, out) => out.push(value);
+    }
+    case 'CommentStatement':
+      return () => undefined;
+    case 'MustacheStatement': {
+      const value = at(node, textual(callOf(node as hbs.AST.MustacheStatement)));
+      return (scope, out) => out.push(value(scope) as Text);
+    }
+    case 'BlockStatement':
+      return blockOf(node as hbs.AST.BlockStatement);
+    default:
+      throw failure('templates have no partials and no decorators', node);
+  }
+}
+
+function textual(value: Value): Value {
+  return (scope) => {
+    const it = value(scope);
+    return it === undefined || it === null ? '' : asText(it);
+  };
+}
+
+/** Writes a block for each item of a list or group, with one value as `this`, or as it is. */
+function blockOf(node: hbs.AST.BlockStatement): Part {
+  // The types leave out that each may be missing.
+  const { program, inverse } = node as { readonly program?: hbs.AST.Program; readonly inverse?: hbs.AST.Program };
+  const [then, otherwise] = [programOf(program), programOf(inverse)];
+  const given = program?.blockParams ?? [];
+  const name = node.path.original;
+  const kind = Object.hasOwn(blocks, name) ? blocks[name]! : undefined;
+  if (kind && node.params.length !== 1) throw failure(`#${name} is given one value`, node);
+  if (!kind && node.params.length > 0) throw failure(`there is no block "#${name}"`, node);
+  const value = kind ? valueOf(node.params[0]!) : callOf(node);
+  return (scope, out) => {
+    const it = value(scope);
+    const inner = (kind ?? section(it))(it, scope);
+    if (inner.length === 0) otherwise(scope, out);
+    for (const { scope: each, values } of inner) then(given.length > 0 ? named(each, given, values) : each, out);
+  };
+}
+
+/** A scope that a block is written in, and the values that it has names for. */
+interface Inner {
+  readonly scope: Scope;
+  readonly values: readonly unknown[];
+}
+
+type Block = (value: unknown, scope: Scope) => readonly Inner[];
+
+const blocks: Readonly<Record<string, Block>> = {
+  if: (value, scope) => (isSomething(value) ? [{ scope, values: [] }] : []),
+  unless: (value, scope) => (isSomething(value) ? [] : [{ scope, values: [] }]),
+  with: (value, scope) => (isSomething(value) || value === 0 ? [{ scope: into(value, scope, scope.data), values: [value] }] : []),
+  each: (value, scope) => {
+    const items = Array.isArray(value) ? [...value.entries()] : isGroup(value) ? Object.entries(value) : [];
+    return items.map(([key, item]: [string | number, unknown], index) => {
+      const data = { ...scope.data, key, index, first: index === 0, last: index === items.length - 1 };
+      return { scope: into(item, scope, data), values: [item, key] };
+    });
+  },
+};
+
+/** `{{#name}}…{{/name}}`: what the value is decides. */
+function section(value: unknown): Block {
+  return (Array.isArray(value) ? blocks['each'] : typeof value === 'boolean' ? blocks['if'] : blocks['with'])!;
+}
+
+function isSomething(value: unknown): boolean {
+  return Array.isArray(value) ? value.length > 0 : Boolean(value);
+}
+
+function isGroup(value: unknown): value is Context {
+  return value !== null && typeof value === 'object' && !Array.isArray(value) && !(value instanceof Secret);
+}
+
+function into(it: unknown, outer: Scope, data: Context): Scope {
+  return { it, data, names: outer.names, outer };
+}
+
+function named(scope: Scope, given: readonly string[], values: readonly unknown[]): Scope {
+  return { ...scope, names: { ...scope.names, ...Object.fromEntries(given.map((name, i) => [name, values[i]])) } };
+}
+
+/** What a name alone, or a helper with what it is given, comes to. */
+function callOf(node: hbs.AST.MustacheStatement | hbs.AST.BlockStatement | hbs.AST.SubExpression): Value {
+  const { original: name } = node.path as hbs.AST.PathExpression;
+  if (node.params.length === 0 && node.type !== 'SubExpression') return valueOf(node.path);
+  if (!Object.hasOwn(helpers, name)) throw failure(`there is no helper "${name}"`, node);
+  if (node.hash as hbs.AST.Hash | undefined) throw failure(`"${name}" is given nothing by name`, node);
+  const [helper, given] = [helpers[name]!, node.params.map(valueOf)];
+  return at(node, (scope) => helper(...given.map((value) => value(scope))));
+}
+
+function valueOf(node: hbs.AST.Expression): Value {
+  switch (node.type) {
+    case 'PathExpression':
+      return pathOf(node as hbs.AST.PathExpression);
+    case 'SubExpression':
+      return callOf(node as hbs.AST.SubExpression);
+    default: {
+      const { value } = node as hbs.AST.StringLiteral;
+      return () => value;
+    }
+  }
+}
+
+function pathOf(path: hbs.AST.PathExpression): Value {
+  const { depth, data, parts, original } = path;
+  const [first] = parts;
+  const own = depth > 0 || data || /^(\.|this\b)/.test(original);
+  return at(path, (scope) => {
+    let from: Scope | undefined = scope;
+    for (let i = 0; i < depth; i++) from = from?.outer;
+    if (!from) throw new TemplateError(`nothing is around what "${original}" stands in`);
+    const around = data ? from.data : !own && first !== undefined && Object.hasOwn(from.names, first) ? from.names : from.it;
+    return parts.reduce(member, around);
+  });
+}
+
+/** A member by its name. Only what is there itself has a name: not what every object has, and nothing of a text or number. */
+function member(parent: unknown, name: string): unknown {
+  const known =
+    (isGroup(parent) || Array.isArray(parent)) &&
+    (Object.prototype.propertyIsEnumerable.call(parent, name) || (Array.isArray(parent) && name === 'length'));
+  if (!known) throw new TemplateError(`nothing here is called "${name}"`);
+  return (parent as Context)[name];
+}
+
+function asText(value: unknown): Text {
+  if (value === undefined || value === null) throw new TemplateError('a value that was left out is used as a text');
+  if (value instanceof Secret) return value;
+  if (typeof value === 'object') throw new TemplateError('a group of names or a list is printed as if it were a text');
+  return `${value as number}`;
+}
+
+function list(value: unknown): readonly unknown[] {
+  if (!Array.isArray(value)) throw new TemplateError('what is no list is used as one');
+  return value;
+}
+
+function joined(parts: readonly Text[], separator: Text): Text {
+  return Secret.join(parts.flatMap((part, i) => (i === 0 ? [part] : [separator, part])));
+}
+
+const helpers: Readonly<Record<string, (...given: unknown[]) => unknown>> = {
+  // A text as part of a URL, e.g. a password in a database URL.
+  url: (value: unknown) => mapText(asText(value), encodeURIComponent),
+  // A text as one word of a POSIX shell.
+  shell: (value: unknown) => mapText(asText(value), quote),
+  join: (items: unknown, separator: unknown) => joined(list(items).map(asText), asText(separator)),
+  // The same member of each item: {{join (pluck keystone.hosts "address") ","}}.
+  pluck: (items: unknown, name: unknown) => list(items).map((item) => member(item, String(name))),
+  // What a secret stands for in Ceph: the key of an entity.
+  cephx: (value: unknown, ...entity: unknown[]) => cephxKey(asText(value), entity.join('')),
+  // The same of the cipher that Ceph knows from 20.2 on.
+  cephx256k: (value: unknown, ...entity: unknown[]) => cephxKey(asText(value), entity.join(''), 'aes256k'),
+  // An id that is made once, of a secret, and no secret itself; with a name, one of many.
+  uuid: (value: unknown, ...name: unknown[]) => {
+    const id = uuidOf(asText(value));
+    return name.length > 0 ? uuid5(id, name.join('')) : id;
+  },
+  // What a secret stands for in SSH: a private key, and the public one, which is no secret.
+  'ssh-key': (value: unknown) => mapText(asText(value), sshKey),
+  'ssh-public': (value: unknown) => sshPublicKey(reveal(asText(value))),
+  eq: (a: unknown, b: unknown) => a === b,
+  json,
+  lookup: (parent: unknown, name: unknown) => member(parent, String(name)),
+};
+
+function json(value: unknown): Text {
+  if (value instanceof Secret) return text`"${value.map((plain) => JSON.stringify(plain).slice(1, -1))}"`;
+  if (Array.isArray(value)) return text`[${joined(value.map(json), ',')}]`;
+  if (!isGroup(value)) return asText(JSON.stringify(value));
+  const entries = Object.entries(value).filter(([, part]) => part !== undefined);
+  const written = entries.map(([name, part]) => text`${JSON.stringify(name)}:${json(part)}`);
+  return text`{${joined(written, ',')}}`;
+}
+
+/** Failures of a value are told at the place of what it is written as. */
+function at({ loc }: hbs.AST.Node, value: Value): Value {
+  return (scope) => {
+    try {
+      return value(scope);
+    } catch (error) {
+      const known = error instanceof TemplateError ? error : new TemplateError((error as Error).message);
+      throw known.at(loc.start.line, loc.start.column + 1);
+    }
+  };
+}
+
+function failure(message: string, { loc }: hbs.AST.Node): TemplateError {
+  return new TemplateError(message, loc.start.line, loc.start.column + 1);
 }
 
 function parse(source: string): hbs.AST.Program {
   try {
-    return engine.parse(source);
+    return Handlebars.parse(source);
   } catch (error) {
-    throw understood(error);
+    throw understood(error as Error & { lineNumber?: number; column?: number });
   }
 }
 
-/** A failure while rendering, at the place of the name that it is about, or of the first name that there is. */
-function placed(error: unknown, program: hbs.AST.Program): TemplateError {
-  const names = pathsOf(program);
-  if (error instanceof UnknownName) {
-    const at = names.find((path) => path.parts.includes(error.unknown)) ?? names[0];
-    return new TemplateError(error.message, at?.loc.start.line ?? 1, (at?.loc.start.column ?? 0) + 1);
-  }
-  const { message, line, column } = understood(error);
-  return new TemplateError(message, line ?? names[0]?.loc.start.line ?? 1, column ?? (names[0]?.loc.start.column ?? 0) + 1);
-}
-
-/** Every name in a template, in the order of the text. */
-function pathsOf(program: hbs.AST.Program): hbs.AST.PathExpression[] {
-  const found: hbs.AST.PathExpression[] = [];
-  class Names extends Handlebars.Visitor {
-    override PathExpression(path: hbs.AST.PathExpression): void {
-      found.push(path);
-    }
-  }
-  new Names().accept(program);
-  return found;
-}
-
-// Handlebars tells places in its message ("… - 3:14") or as members of the error.
-function understood(error: unknown): TemplateError {
-  if (error instanceof TemplateError) return error;
-  const { message, ...at } = error as Error & { lineNumber?: number; column?: number };
+/** Handlebars tells places in its message ("… - 3:14"), by line alone, or as members of the error. */
+function understood({ message, lineNumber, column }: Error & { lineNumber?: number; column?: number }): TemplateError {
   const inText = / - (\d+):(\d+)$/.exec(message);
   const onLine = /^Parse error on line (\d+):/.exec(message);
-  const line = at.lineNumber ?? Number(inText?.[1] ?? onLine?.[1] ?? Number.NaN);
-  const column = (at.column ?? Number(inText?.[2] ?? Number.NaN)) + 1;
   const said = message.split('\n', 1)[0]!.replace(/ - \d+:\d+$/, '');
-  return new TemplateError(said, Number.isNaN(line) ? undefined : line, Number.isNaN(column) ? undefined : column);
+  return new TemplateError(said, lineNumber ?? Number(inText?.[1] ?? onLine?.[1] ?? 1), (column ?? Number(inText?.[2] ?? 0)) + 1);
 }

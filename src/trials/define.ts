@@ -38,6 +38,8 @@ export interface Handed {
   readonly 'closed-port': { readonly address: string; readonly port: number };
   /** A server that lets the user in at a floating address; `inner`: that on the project's network. */
   readonly login: Readonly<Record<'address' | 'user' | 'server' | 'inner', string>>;
+  /** Ids: of a volume made from the image, and of an empty one. */
+  readonly volume: Readonly<Record<'image' | 'empty', string>>;
 }
 
 /** Where trials happen: a project and a user that are made for one run and removed behind it. */

@@ -1,6 +1,7 @@
 import type { ApiRequest, Login } from '../resources/define.ts';
 import { call, find, must } from '../resources/openstack.ts';
 import type { Attempt } from './define.ts';
+import { container, pathOf } from './objects.ts';
 
 /** Names of the projects, users and keys that are made for a run begin so; whatever is called so can be removed. */
 const prefix = 'cellwise-verify-';
@@ -72,7 +73,8 @@ interface Kind {
   readonly what: string;
   /** Where all of a project are listed, and under which name; asked as the administrator in the project. */
   readonly path: (project: string) => string;
-  readonly list: string;
+  /** The list's name in the answer; left out: the answer is the list. */
+  readonly list?: string;
   readonly remove: (item: Item, project: string) => Pick<ApiRequest, 'method' | 'path' | 'body'>;
   /** Which of the list; all when left out. */
   readonly meant?: (item: Item, project: string) => boolean;
@@ -103,6 +105,25 @@ const kinds: readonly Kind[] = [
     path: () => '/v2.1/servers',
     list: 'servers',
     remove: ({ id }) => gone(`/v2.1/servers/${id}`),
+  },
+  {
+    service: 'volumev3',
+    what: 'volumes',
+    path: (project) => `/v3/${project}/volumes`,
+    list: 'volumes',
+    remove: ({ id }, project) => gone(`/v3/${project}/volumes/${id}`),
+  },
+  {
+    service: 'object-store',
+    what: 'objects',
+    path: (project) => `${pathOf(project, container)}?format=json`,
+    remove: ({ name }, project) => gone(pathOf(project, container, String(name))),
+  },
+  {
+    service: 'object-store',
+    what: 'containers',
+    path: (project) => `${pathOf(project)}?format=json`,
+    remove: ({ name }, project) => gone(pathOf(project, String(name))),
   },
   {
     service: 'image',
@@ -165,7 +186,9 @@ const looks = 60;
 function* clear({ service, what, path, list, remove, meant, once }: Kind, project: string, auth: Login): Attempt<string | undefined> {
   const refused = new Map<string, string>();
   for (let look = 0; ; look++) {
-    const items = yield* call<readonly Item[]>({ service, method: 'GET', path: path(project), list, auth });
+    const answer = yield { service, method: 'GET', path: path(project), auth, ...(list === undefined ? {} : { list }) };
+    if (answer.status >= 300 && answer.status !== 404) return `${what}: asking for them is answered ${answer.status}`;
+    const items = answer.status === 404 ? [] : (answer.body as readonly Item[]);
     const left = items.filter((item) => meant?.(item, project) ?? true);
     if (left.length === 0) return undefined;
     if (look === looks) return `${left.length} ${what}: ${[...refused.values()][0] ?? left.map(({ id }) => id).join(', ')}`;

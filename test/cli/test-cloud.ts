@@ -25,22 +25,27 @@ export class TestCloud {
   readonly inventory = join(this.directory, 'cloud.yaml');
   readonly name: string;
   readonly #network: string;
+  readonly #source: string | undefined;
 
-  /** `network`: the first two bytes of its addresses, e.g. 10.93. It gets Keystone, and what that needs. */
-  constructor(name: string, network: string) {
+  /**
+   * `network`: the first two bytes of its addresses, e.g. 10.93. It gets Keystone, and what that needs, on the hosts of the
+   * lab; or all that `source` says, an inventory.
+   */
+  constructor(name: string, network: string, source?: string) {
     this.name = `${name}${process.pid}`;
     this.#network = network;
+    this.#source = source;
     this.write();
   }
 
-  /** Writes the inventory: that of the lab, elsewhere and without its resources, with `change` made to its text. */
+  /** Writes the inventory: that of the lab without its resources, or `source`, elsewhere, with `change` made to its text. */
   write(change: (text: string) => string = (text) => text): void {
-    const lab = readFileSync('inventories/lab.yaml', 'utf8');
-    const own = lab
-      .replace('name: lab\n', `name: ${this.name}\n  services: [keystone]\n`)
-      .replace(/^resources:\n(?:(?: .*)?\n)*/m, '')
-      .replaceAll('10.77.', `${this.#network}.`)
-      .replaceAll('.cellwise/lab/', '.cellwise/cloud/');
+    const text = readFileSync(this.#source ?? 'inventories/lab.yaml', 'utf8');
+    const bare = text.replace(/^ {2}name: .*\n/m, '$&  services: [keystone]\n').replace(/^resources:\n(?:(?: .*)?\n)*/m, '');
+    const own = (this.#source === undefined ? bare : text)
+      .replace(/^ {2}name: .*\n/m, `  name: ${this.name}\n`)
+      .replaceAll(/\b10\.\d+(?=\.\d+\.\d+)/g, this.#network)
+      .replaceAll(/\.cellwise\/[^/]+\//g, '.cellwise/cloud/');
     writeFileSync(this.inventory, change(own));
   }
 

@@ -212,7 +212,7 @@ describe('trials', () => {
     const sick = { ...plan, nodes: new Map(plan.nodes) };
     const health = plan.nodes.get('ctl1/keystone/health')!;
     const [check] = health.kind === 'health' ? health.checks : [];
-    sick.nodes.set(health.id, { ...health, checks: [{ ...check!, params: { run: 'false' } }] } as typeof health);
+    sick.nodes.set('ctl1/keystone/health', { ...health, checks: [{ ...check!, params: { run: 'false' } }] } as typeof health);
     expect(ended(await tell(sick))).toContain('blocked ctl1/keystone/verify: token by ctl1/keystone/health');
   });
 });

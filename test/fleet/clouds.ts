@@ -92,7 +92,13 @@ export const written: Readonly<Record<string, WrittenRole>> = {
 const roles = rolesOf(written);
 
 /** Controllers and storage hosts, `others` of each, and compute hosts over cells and zones. */
-function hostsOf(computes: number, cells: number, others: number): { readonly hosts: string; readonly cells: readonly string[] } {
+function hostsOf(
+  computes: number,
+  cells: number,
+  others: number,
+  storage: boolean,
+  own: boolean,
+): { readonly hosts: string; readonly cells: readonly string[] } {
   const names = Array.from({ length: cells }, (_, i) => `cell${i + 1}`);
   const each = Math.ceil(computes / cells);
   const fleet = names.flatMap((cell, i) => {
@@ -100,11 +106,12 @@ function hostsOf(computes: number, cells: number, others: number): { readonly ho
     const half = Math.ceil(count / 2);
     const range = (from: number, to: number, zone: string) =>
       to < from ? [] : [`  ${cell}-cmp[${from}-${to}]: {address: 10.${i + 1}.0.${from}, kind: compute, cell: ${cell}, zone: ${zone}}`];
-    return [...range(1, half, 'az1'), ...range(half + 1, count, 'az2')];
+    const control = own && i > 0 ? [`  ${cell}-ctl1: {address: 10.${i + 1}.255.1, kind: cell, cell: ${cell}}`] : [];
+    return [...control, ...range(1, half, 'az1'), ...range(half + 1, count, 'az2')];
   });
   const hosts = [
-    `  ctl[1-${others}]: {address: 10.0.0.11, kind: controller}`,
-    `  sto[1-${others}]: {address: 10.0.0.31, kind: storage}`,
+    others === 1 ? '  ctl1: {address: 10.0.0.11, kind: controller}' : `  ctl[1-${others}]: {address: 10.0.0.11, kind: controller}`,
+    ...(storage ? [`  sto[1-${others}]: {address: 10.0.0.31, kind: storage}`] : []),
     ...fleet,
   ];
   return { hosts: `${hosts.join('\n')}\n`, cells: names };
@@ -113,16 +120,22 @@ function hostsOf(computes: number, cells: number, others: number): { readonly ho
 export interface CloudOptions {
   readonly computes?: number;
   readonly cells?: number;
+  /** Each cell but the first has a host of its own for what carries it. */
+  readonly own?: boolean;
   /** Controllers, and storage hosts. */
   readonly others?: number;
+  readonly storage?: boolean;
   /** The inventory's sections about upgrades. */
   readonly sections?: string;
   readonly roles?: ReadonlyMap<string, Role>;
   readonly to?: string;
 }
 
-function inventoryOf(release: string, { computes = 8, cells = 2, others = 3, sections = '' }: CloudOptions): Inventory {
-  const { hosts, cells: names } = hostsOf(computes, cells, others);
+function inventoryOf(
+  release: string,
+  { computes = 8, cells = 2, others = 3, storage = true, own = false, sections = '' }: CloudOptions,
+): Inventory {
+  const { hosts, cells: names } = hostsOf(computes, cells, others, storage, own);
   const written = sections.includes('cells: {') ? '' : `cells: {${names.map((name) => `${name}: {}`).join(', ')}}\n`;
   const text = `cloud: {name: lab, release: "${release}"}\nnetworks: {management: {cidr: 10.0.0.0/8}}\n${sections}${written}hosts:\n${hosts}`;
   const { inventory, problems } = readInventory('/lab/inventory.yaml', text);

@@ -115,14 +115,14 @@ describe('what is wrong beyond the schema', () => {
     ],
     ['no controller', '  cmp1: {address: 10.77.0.11, kind: compute}', ['no-controller 3:1']],
     [
-      'only controllers of a cell',
-      '  ctl1: {address: 10.77.0.11, kind: controller, cell: c1}\n  cmp1: {address: 10.77.0.12, kind: compute}',
+      'only hosts of a cell',
+      '  ctl1: {address: 10.77.0.11, kind: cell, cell: c1}\n  cmp1: {address: 10.77.0.12, kind: compute}',
       ['no-controller 3:1'],
       'cells: {c1: {}}\n',
     ],
     [
-      'two controllers of a cell',
-      `${controller}  cc[1-2]: {address: 10.77.0.12, kind: controller, cell: c1}\n  cmp1: {address: 10.77.0.21, kind: compute}`,
+      'two hosts of a cell',
+      `${controller}  cc[1-2]: {address: 10.77.0.12, kind: cell}\n  cmp1: {address: 10.77.0.21, kind: compute}`,
       ['no-quorum 5:3'],
       'cells: {c1: {}}\n',
     ],
@@ -138,6 +138,18 @@ describe('what is wrong beyond the schema', () => {
       `${controller}  cmp1: {address: 10.77.0.21, kind: compute, cell: a}`,
       ['empty-cell 6:16'],
       'cells: {a: {}, b: {}}\n',
+    ],
+    [
+      'a cell that is empty but for its own hosts, and one of the controllers that may be',
+      `${controller}  cc1: {address: 10.77.0.12, kind: cell, cell: b}\n  cd1: {address: 10.77.0.13, kind: [cell, compute], cell: c}`,
+      ['empty-cell 7:16'],
+      'cells: {a: {}, b: {}, c: {}}\n',
+    ],
+    [
+      'a controller in a cell, and one that carries it too',
+      '  ctl1: {address: 10.77.0.11, kind: [controller, cell], cell: c1}\n  ctl2: {address: 10.77.0.12, kind: controller, cell: c1}\n  ctl3: {address: 10.77.0.13, kind: [controller, compute], cell: c1}',
+      ['cell-host 4:37', 'cell-host 5:55'],
+      'cells: {c1: {}}\n',
     ],
     [
       'a disk twice',
@@ -316,10 +328,9 @@ describe('fleets', () => {
   it.each([
     ['in a range', `${cloud}  cmp[00001-10000]: {address: 10.1.0.0, kind: compute}\n`],
     ['one by one', cloud + Array.from({ length: 10_000 }, (_, i) => host(i)).join('')],
-  ])('10,000 hosts %s are read in no time', (_name, text) => {
-    const start = performance.now();
-    expect(read(text).hosts).toHaveLength(10_001);
-    // 0.04 and 0.5 seconds on an idle machine; the limit leaves room for tests that run beside this one.
-    expect(performance.now() - start).toBeLessThan(5000);
+  ])('10,000 hosts %s are read', (_name, text) => {
+    const { hosts } = read(text);
+    expect(hosts).toHaveLength(10_001);
+    expect(new Set(hosts.map(({ address }) => address)).size).toBe(10_001);
   });
 });

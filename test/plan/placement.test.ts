@@ -41,6 +41,23 @@ it('a role of another storage back end is no part of the cloud', () => {
   expect(hostsWith('/ours', storage(1), '', ', storage: file')).toEqual([]);
 });
 
+it('what is needed of another storage back end is not needed', () => {
+  const both = rolesOf({
+    disks: { on: ['storage'], storage: 'ceph', params: { size: { type: 'integer', default: 3 } }, steps: [{ file: '/disks' }] },
+    image: {
+      on: ['controller'],
+      needs: ['disks'],
+      steps: [{ file: '/image', content: '{{#if (eq cloud.storage "ceph")}}{{disks.size}}{{else}}files{{/if}}' }],
+    },
+  });
+  const withDisks = planOf(inventoryOf(storage(1)), both);
+  expect(step(withDisks, 'ctl1/image/file /image').params).toMatchObject({ content: '3' });
+  expect(needs(withDisks, 'ctl1/image/file /image')).toEqual(['disks ready: needs disks']);
+  const without = planOf(inventoryOf(controller), both);
+  expect(step(without, 'ctl1/image/file /image').params).toMatchObject({ content: 'files' });
+  expect(needs(without, 'ctl1/image/file /image')).toEqual([]);
+});
+
 it('reading a role is not waiting for it', () => {
   const plan = planOf(inventoryOf(storage(3)), roles);
   expect(step(plan, 'sto2/ours/file /ours').params).toMatchObject({ content: 'sto1 sto2 sto3' });
@@ -64,4 +81,55 @@ it('a service may watch what a role that it needs keeps', () => {
     }),
   );
   expect(step(plan, 'ctl1/daemon/service d').watches).toEqual([{ step: 'ctl1/conf/file /etc/conf', name: '/etc/conf' }]);
+});
+
+it('compute hosts that leave carry the roles of leaving alone, and it is known where their machines can go', () => {
+  const leave = rolesOf({
+    drain: { steps: [{ file: '/drain', content: '{{json (pluck leaving.compute "name")}}' }, { 'compute-drain': '{{leaving.compute}}' }] },
+    works: { on: ['compute'], steps: [{ file: '/works' }] },
+    stops: { on: ['compute'], hosts: 'leaving', steps: [{ file: '/stops' }] },
+  });
+  const hosts = `${controller}  cmp[1-2]: {address: 10.77.0.21, kind: compute, cell: a}
+  cmp3: {address: 10.77.0.23, kind: compute, cell: b}
+  cmp4: {address: 10.77.0.24, kind: compute, cell: a, state: absent}\n`;
+  const plan = planOf(inventoryOf(hosts, 'cells: {a: {}, b: {}}\n'), leave);
+  const on = (path: string) => [...plan.nodes.values()].flatMap((node) => (node.kind === 'step' && node.name === path ? [node.host] : []));
+  expect([on('/drain'), on('/works'), on('/stops')]).toEqual([['ctl1'], ['cmp1', 'cmp2', 'cmp3'], ['cmp4']]);
+  expect(step(plan, 'ctl1/drain/compute-drain').params).toEqual({ hosts: [{ name: 'cmp4', to: ['cmp1', 'cmp2'] }] });
+});
+
+it('a role that is part of another comes along with it, and what it needs', () => {
+  const parts = rolesOf({
+    whole: { steps: [{ file: '/whole' }] },
+    part: { part_of: 'whole', needs: ['base'], steps: [{ file: '/part' }] },
+    base: { steps: [{ file: '/base' }] },
+    other: { part_of: 'absent', steps: [{ file: '/other' }] },
+    absent: { steps: [{ file: '/absent' }] },
+  });
+  const plan = planOf(inventoryOf(controller, '', ', services: [whole]'), parts);
+  expect([...new Set([...plan.nodes.values()].flatMap((node) => (node.kind === 'ready' ? [node.role] : [])))].toSorted()).toEqual([
+    'base',
+    'part',
+    'whole',
+  ]);
+});
+
+it('controllers carry the roles of network hosts, until there are such hosts', () => {
+  const net = rolesOf({
+    api: { on: ['controller'], steps: [{ file: '/api' }] },
+    routers: { on: ['network'], needs: ['switch'], steps: [{ file: '/routers' }] },
+    switch: { on: ['network', 'compute'], scope: 'host', steps: [{ file: '/switch' }] },
+  });
+  const computes = '  cmp1: {address: 10.77.0.21, kind: compute}\n';
+  const carried = (hosts: string) => {
+    const plan = planOf(inventoryOf(hosts), net);
+    return ['/api', '/routers', '/switch'].map((path) =>
+      [...plan.nodes.values()].flatMap((node) => (node.kind === 'step' && node.name === path ? [node.host] : [])),
+    );
+  };
+  expect(carried(controller + computes)).toEqual([['ctl1'], ['ctl1'], ['ctl1', 'cmp1']]);
+  const hosts = '  net[1-2]: {address: 10.77.0.31, kind: network}\n';
+  expect(carried(controller + computes + hosts)).toEqual([['ctl1'], ['net1', 'net2'], ['cmp1', 'net1', 'net2']]);
+  const gone = '  net1: {address: 10.77.0.31, kind: network, state: absent}\n';
+  expect(carried(controller + computes + gone)).toEqual([['ctl1'], ['ctl1'], ['ctl1', 'cmp1']]);
 });

@@ -156,6 +156,15 @@ describe('resources of an inventory', () => {
     expect(step(plan, 'ctl1/resources/image me').params).toMatchObject({ sha512, file: import.meta.filename });
   });
 
+  it('an image from a URL is made raw where it is kept in Ceph', () => {
+    const image = (hosts: string, url: string): unknown =>
+      step(planOf(inventoryOf(hosts, `resources: {images: {it: {url: "${url}"}}}\n`), roles), 'ctl1/resources/image it').params;
+    const ceph = '  ctl1: {address: 10.77.0.11, kind: controller}\n  sto1: {address: 10.77.0.31, kind: storage, disks: [/dev/sdb]}\n';
+    expect(image(ceph, 'http://a/b.vhd')).toMatchObject({ format: 'raw', fetched: 'vhd' });
+    expect(image(ceph, 'http://a/b.raw')).not.toHaveProperty('fetched');
+    expect(image(ceph, 'http://a/b.iso')).toMatchObject({ format: 'iso' });
+  });
+
   it('two of one name in one project are two owners', () => {
     expect(complaints(planned('resources: {networks: {a: {name: x}, b: {name: x}, c: {name: x, project: service}}}\n'))).toEqual([
       'two-owners 3:41',

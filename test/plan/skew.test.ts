@@ -1,7 +1,7 @@
 import { readFileSync } from 'node:fs';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { controlRank, reportedReleases, rows, skewRefusals, type Component, type Move } from '../../src/plan/skew.ts';
+import { compareSeries, controlRank, reportedReleases, rows, skewRefusals, type Component, type Move } from '../../src/plan/skew.ts';
 
 const move = (component: Component, from: string, to?: string, compute = false): Move => ({ component, host: 'h1', from, to, compute });
 const forbidden = (moves: readonly Move[], release = '2026.1', clustered = true): string[] =>
@@ -39,6 +39,18 @@ describe('the table', () => {
     ['a version that is none', move('nova', 'unknown', 'also'), '2026.1', []],
   ])('%s', (_, one, release, expected) => {
     expect(forbidden([one], release)).toEqual(expected);
+  });
+
+  it.each<[Component, string, string, number]>([
+    ['ceph', '18.2.7+ds-1', '20.2*', 1],
+    ['ceph', '20.2.4+ds-2', '18.2*', -1],
+    ['ceph', '20.2.4+ds-2', '20.3*', 0],
+    ['nova', '2:31.0.0-6', '2:33.*', 1],
+    ['mariadb', '1:11.4.5-1', '1:11.8*', 1],
+    ['rabbitmq', '4.3.6-1', '4.0*', -1],
+    ['ceph', 'installed', '20.2*', 0],
+  ])('%s from %s to %s is another series: %i', (component, from, to, direction) => {
+    expect(compareSeries(component, from, to)).toBe(direction);
   });
 
   it('lets a single MariaDB go past a series, and a cluster not', () => {

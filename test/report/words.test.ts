@@ -68,6 +68,10 @@ describe('events as people read them', () => {
       '~ web: file /etc/web.conf  sha256: aaaaaaaa → bbbbbbbb',
     ],
     [
+      { action: 'update', differences: [{ key: 'cmp2', before: ['web (ACTIVE)'.repeat(5), 'db (SHUTOFF)'], after: 'empty' }] },
+      `~ web: file /etc/web.conf  cmp2: ${'web (ACTIVE)'.repeat(5)}, db (SHUTOFF) → empty`,
+    ],
+    [
       { action: 'update', differences: [{ key: 'a', before: 'x'.repeat(61), after: 'y' }] },
       `~ web: file /etc/web.conf  a: ${'x'.repeat(59)}… → y`,
     ],

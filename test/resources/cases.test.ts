@@ -12,12 +12,14 @@ import { cloud } from './cloud.cases.ts';
 import { databases } from './databases.cases.ts';
 import { files } from './files.cases.ts';
 import { keystone } from './keystone.cases.ts';
+import { leaving } from './leaving.cases.ts';
 import { compute, openstack } from './openstack.cases.ts';
 import { packages } from './packages.cases.ts';
+import { swift } from './swift.cases.ts';
 import { system } from './system.cases.ts';
 
-const api: readonly ApiCase[] = [...keystone, ...compute, ...cloud];
-const shell: readonly Case[] = [...files, ...system, ...packages, ...databases, ...openstack, ...ceph];
+const api: readonly ApiCase[] = [...keystone, ...compute, ...cloud, ...leaving];
+const shell: readonly Case[] = [...files, ...system, ...packages, ...databases, ...openstack, ...ceph, ...swift];
 
 describe('on a host', () => {
   test.each(shell.map((one) => [`${one.type}: ${one.is}`, one] as const))('%s', (_, one) => {
@@ -53,7 +55,7 @@ describe('behind an API', () => {
     if (isUnknown(found)) return;
     const change = compare(found, type.desired(params));
     expect(change?.differences.map((difference) => difference.key) ?? null).toEqual(one.differs);
-    const refused = change ? type.cannot?.(params, change) : undefined;
+    const refused = change ? (type.refuse?.(params, change) ?? type.cannot?.(params, change)) : undefined;
     expect(refused ?? '').toMatch(one.refuses ?? /^$/);
     if (change && one.apply) play(type.apply(params, change), one.apply);
   });
@@ -72,12 +74,32 @@ describe('every type', () => {
         'nova-discover',
         'ovs-datapath',
         'compute-zone',
+        'online-migrations',
+        'nova-service',
+        'nova-drain',
+        'compute-drain',
+        'compute-gone',
         'ceph-quorum',
         'ceph-config',
         'ceph-osd',
+        'ceph-osd-key',
+        'ceph-cipher',
         'ceph-drain',
       ];
-      const certain = ['file', 'directory', 'symlink', 'sysctl', 'hosts-file', 'timezone', 'apt-source', 'feature-file', 'ceph-mon'];
+      const certain = [
+        'file',
+        'directory',
+        'symlink',
+        'sysctl',
+        'hosts-file',
+        'timezone',
+        'apt-source',
+        'feature-file',
+        'ceph-mon',
+        'ceph-osd-key',
+        'ceph-backup',
+        'swift-ring',
+      ];
       expect(cases.some((one) => one.found === null) || eternal.includes(name)).toBe(true);
       expect(cases.some((one) => one.differs === null)).toBe(true);
       expect(cases.some((one) => one.found !== null && isUnknown(one.found)) || certain.includes(name)).toBe(true);

@@ -16,6 +16,8 @@ const directory = mkdtempSync(join(tmpdir(), 'cellwise-ceph-'));
 const fsid = '8e6a9f0c-6f5b-4d4e-9f1e-0c2f5a3b7d11';
 const key = Secret.of('law', `k'"$(touch /tmp/executed) ö`);
 const other = Secret.of('other', 'another');
+const secretKey = cephxKey(key, 'client.law');
+const libvirt = 'qemu:///system';
 const devices = ['/dev/sdb', '/dev/sdc', '/dev/sdd', '/dev/sde'];
 let machine: Machine;
 let run: Run;
@@ -30,7 +32,7 @@ beforeAll(async () => {
   run = runIn(machine.container);
   await byHand(`printf '#!/bin/sh\\nexit 101\\n' >/usr/sbin/policy-rc.d && chmod +x /usr/sbin/policy-rc.d
 export DEBIAN_FRONTEND=noninteractive
-apt-get update -qq && apt-get install -y -qq --no-install-recommends ceph-mon ceph-mgr ceph-osd radosgw
+apt-get update -qq && apt-get install -y -qq --no-install-recommends ceph-mon ceph-mgr ceph-osd radosgw libvirt-daemon-system libvirt-clients
 rm /usr/sbin/policy-rc.d
 cat >/etc/ceph/ceph.conf <<'C'
 [global]
@@ -126,6 +128,22 @@ chown ceph:ceph /var/lib/ceph/mgr/ceph-law/keyring && systemctl enable -q --now 
         'radosgw-admin user modify --uid law --display-name Changed && radosgw-admin key create --uid law --key-type s3 --gen-access-key',
       mends: ['display_name', 'keys'],
       then: 'radosgw-admin user info --access-key LAW',
+    },
+    {
+      type: 'libvirt-secret',
+      params: { uuid: 'b1f1a0e6-3c0d-5f0e-8d53-0c2f5a3b7d11', usage: 'client.law', key: secretKey },
+      tamper: `virsh -c ${libvirt} secret-undefine b1f1a0e6-3c0d-5f0e-8d53-0c2f5a3b7d11
+echo "<secret ephemeral='no' private='yes'><uuid>b1f1a0e6-3c0d-5f0e-8d53-0c2f5a3b7d11</uuid><usage type='ceph'><name>x</name></usage></secret>" |
+virsh -c ${libvirt} secret-define /dev/stdin`,
+      mends: ['usage', 'private', 'key'],
+      then: `test "$(virsh -q -c ${libvirt} secret-get-value b1f1a0e6-3c0d-5f0e-8d53-0c2f5a3b7d11)" = '${reveal(secretKey)}'`,
+    },
+    {
+      type: 'libvirt-secret',
+      params: { uuid: 'b1f1a0e6-3c0d-5f0e-8d53-0c2f5a3b7d11', usage: 'client.law', key: cephxKey(other, 'client.law') },
+      first: 'differs',
+      tamper: `echo AAAA | virsh -c ${libvirt} secret-set-value b1f1a0e6-3c0d-5f0e-8d53-0c2f5a3b7d11 --file /dev/stdin`,
+      mends: ['key'],
     },
   ];
 }

@@ -56,7 +56,57 @@ const demo = { uid: 'demo', display_name: 'Demo', access_key: 'DEMO', secret_key
 const user = { display_name: 'Demo', system: false, keys: [{ access_key: 'DEMO', secret_key: 'any text at all' }], swift_keys: [] };
 const asUser = { display_name: 'Demo', keys: { DEMO: 'current' }, system: false, swift: null };
 
+const uuid = '0b8b3c3a-6f5b-5d4e-9f1e-0c2f5a3b7d11';
+const secret = { uuid, usage: 'client.cinder', key: cephxKey(key, 'client.cinder') };
+const xml = (usage: string, isPrivate = 'no'): string =>
+  `<secret ephemeral='no' private='${isPrivate}'>\n  <uuid>${uuid}</uuid>\n  <usage type='ceph'>\n    <name>${usage}</name>\n  </usage>\n</secret>\n\n`;
+
 export const ceph: readonly Case[] = [
+  {
+    type: 'libvirt-secret',
+    is: 'as wanted',
+    params: secret,
+    answer: `${xml('client.cinder')}current\n`,
+    found: { usage: 'client.cinder', private: 'no', key: 'current' },
+    differs: null,
+  },
+  {
+    type: 'libvirt-secret',
+    is: 'missing',
+    params: secret,
+    answer: { code: 1, err: `error: failed to get secret '${uuid}'\nerror: Secret not found: no secret with matching uuid '${uuid}'\n` },
+    found: null,
+    differs: ['usage', 'private', 'key'],
+    runs: ['secret-define', 'secret-set-value'],
+    leaves: ['secret-undefine', cinderKey],
+    input: text`${secret.key}\n`,
+  },
+  {
+    type: 'libvirt-secret',
+    is: 'of another key',
+    params: secret,
+    answer: xml('client.cinder'),
+    found: { usage: 'client.cinder', private: 'no', key: 'other' },
+    differs: ['key'],
+    runs: ['secret-set-value'],
+    leaves: ['secret-define', 'secret-undefine'],
+  },
+  {
+    type: 'libvirt-secret',
+    is: 'for something else, and not to be read',
+    params: secret,
+    answer: xml('other', 'yes'),
+    found: { usage: 'other', private: 'yes', key: 'other' },
+    differs: ['usage', 'private', 'key'],
+    runs: ['secret-undefine', 'secret-define', 'secret-set-value'],
+  },
+  {
+    type: 'libvirt-secret',
+    is: 'not answered',
+    params: secret,
+    answer: { code: 1, err: 'error: failed to connect to the hypervisor\nerror: Failed to connect socket\n' },
+    found: { unknown: 'error: Failed to connect socket' },
+  },
   {
     type: 'ceph-mon',
     is: 'no store',
@@ -336,4 +386,70 @@ export const ceph: readonly Case[] = [
     differs: ['keys'],
   },
   { type: 'rgw-user', is: 'not answered', params: demo, answer: { code: 5, err: 'no' }, found: { unknown: 'no' } },
+  {
+    type: 'ceph-flag',
+    is: 'not set',
+    params: { flag: 'noout' },
+    answer: said({ flags_set: ['sortbitwise'] }),
+    found: null,
+    differs: ['set'],
+    input: '{"strict":true,"calls":[{"command":{"format":"json","prefix":"osd set","key":"noout"},"to":"mon","input":""}]}',
+  },
+  { type: 'ceph-flag', is: 'set', params: { flag: 'noout' }, answer: said({ flags_set: ['noout'] }), found: { set: true }, differs: null },
+  {
+    type: 'ceph-flag',
+    is: 'to be given back',
+    params: { flag: 'noout', absent: true },
+    answer: said({ flags_set: ['noout'] }),
+    found: { set: true },
+    differs: ['set'],
+    input: '{"strict":true,"calls":[{"command":{"format":"json","prefix":"osd unset","key":"noout"},"to":"mon","input":""}]}',
+  },
+  { type: 'ceph-flag', is: 'not answered', params: { flag: 'noout' }, answer: mute, found: unknown },
+  {
+    type: 'ceph-cipher',
+    is: 'an older one for tickets',
+    params: { cipher: 'aes256k' },
+    answer: said({ auth_service_cipher: { name: 'aes', type: 1 } }),
+    found: { service: 'aes' },
+    differs: ['service'],
+    input:
+      '{"strict":true,"calls":[{"command":{"format":"json","prefix":"mon set","name":"auth_service_cipher","value":"aes256k"},"to":"mon","input":""}]}',
+  },
+  {
+    type: 'ceph-cipher',
+    is: 'the same',
+    params: { cipher: 'aes256k' },
+    answer: said({ auth_service_cipher: { name: 'aes256k', type: 2 } }),
+    found: { service: 'aes256k' },
+    differs: null,
+  },
+  { type: 'ceph-cipher', is: 'not answered', params: { cipher: 'aes256k' }, answer: mute, found: unknown },
+  {
+    type: 'ceph-osd-key',
+    is: 'of an older cipher',
+    params: { cipher: 'aes256k' },
+    answer: '/var/lib/ceph/osd/ceph-1/keyring /var/lib/ceph/osd/ceph-12/keyring \naes256k',
+    found: { others: 'osd.1 osd.12', cipher: 'aes256k' },
+    differs: ['others'],
+    runs: ['for osd in osd.1 osd.12', '--key_type aes256k'],
+  },
+  {
+    type: 'ceph-osd-key',
+    is: 'as it should be',
+    params: { cipher: 'aes256k' },
+    answer: '\naes256k',
+    found: { others: '', cipher: 'aes256k' },
+    differs: null,
+  },
+  {
+    type: 'ceph-backup',
+    is: 'not made',
+    params: { directory: '/var/backups/ceph' },
+    answer: '',
+    found: null,
+    differs: ['made'],
+    runs: ['mkdir -p -- /var/backups\n', 'ceph auth export', 'monmaptool --print', 'mv -T -- /var/backups/ceph.new /var/backups/ceph'],
+  },
+  { type: 'ceph-backup', is: 'made', params: { directory: '/var/backups/ceph' }, answer: 'made\n', found: { made: true }, differs: null },
 ];

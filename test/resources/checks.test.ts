@@ -12,6 +12,8 @@ const agents = [
   { binary: 'neutron-l3-agent', host: 'ctl2', alive: false },
 ];
 const compute = { service: 'compute', method: 'GET', path: '/v2.1/os-services' };
+const volume = { service: 'volumev3', method: 'GET', path: '/v3/os-services' };
+const volumes = [{ binary: 'cinder-volume', host: 'ceph@rbd', state: 'down' }];
 const network = { service: 'network', method: 'GET', path: '/v2.0/agents' };
 const catalog = {
   catalog: [
@@ -21,11 +23,46 @@ const catalog = {
 };
 const identity = { service: 'identity', method: 'GET', path: '/v3/auth/catalog' };
 
+const hypervisors = {
+  service: 'compute',
+  method: 'GET',
+  path: '/v2.1/os-hypervisors/detail?hypervisor_hostname_pattern=cmp1',
+  microversion: '2.88',
+};
+const answered = (uptime: string | null) => ({
+  hypervisors: [
+    { service: { host: 'cmp10' }, uptime: 'up' },
+    { service: { host: 'cmp1' }, uptime },
+  ],
+});
+
+test.each<[number, unknown, string | undefined]>([
+  [200, answered('10:00 up 1 day'), undefined],
+  [200, answered(null), 'Nova asks it, and it does not answer'],
+  [200, { hypervisors: [] }, 'Nova asks it, and it does not answer'],
+  [500, '', 'Nova answered 500 when it was to ask the service'],
+])('a compute service that must answer: %s %j', (status, body, said) => {
+  const check = checks.get('compute-service');
+  if (check?.via !== 'api') throw new TypeError('it does not ask an API');
+  const conversation = check.ask({ service: 'nova-compute', host: 'cmp1', answers: true });
+  expect(conversation.next().value as ApiRequest).toEqual(compute);
+  expect(conversation.next({ status: 200, body: { services } }).value).toEqual(hypervisors);
+  expect(conversation.next({ status, body })).toEqual({ done: true, value: said });
+});
+
 test.each<[string, object, object, number, unknown, string | undefined]>([
   ['compute-service', { service: 'nova-compute', host: 'cmp1' }, compute, 200, { services }, undefined],
   ['compute-service', { service: 'nova-compute', host: 'cmp2' }, compute, 200, { services }, 'Nova has not heard from it for a while'],
   ['compute-service', { service: 'nova-compute', host: 'ctl1' }, compute, 200, { services }, 'it has not announced itself'],
   ['compute-service', { service: 'nova-compute', host: 'cmp1' }, compute, 503, '', 'the list of services was answered 503'],
+  [
+    'volume-service',
+    { service: 'cinder-volume', host: 'ceph@rbd' },
+    volume,
+    200,
+    { services: volumes },
+    'Cinder has not heard from it for a while',
+  ],
   ['network-agent', { agent: 'neutron-l3-agent', host: 'ctl1' }, network, 200, { agents }, undefined],
   ['network-agent', { agent: 'neutron-l3-agent', host: 'ctl2' }, network, 200, { agents }, 'Neutron has not heard from it for a while'],
   ['network-agent', { agent: 'neutron-dhcp-agent', host: 'ctl1' }, network, 200, { agents }, 'it has not announced itself'],

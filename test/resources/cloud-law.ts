@@ -42,6 +42,15 @@ export const cloud: readonly Law[] = [
   { type: 'flavor', params: { flavor: nasty, vcpus: 9, ram: 9, disk: 9, absent: true }, first: 'differs' },
 
   {
+    type: 'aggregate',
+    params: { aggregate: nasty, hosts: [], metadata: { gpu: 'true', ssd: nasty }, projects: ['demo', 'other'], flavors: ['m1.tiny'] },
+    tamper: `mariadb nova_api -e "UPDATE aggregate_metadata SET value='x' WHERE value='true'; DELETE FROM aggregate_metadata WHERE value LIKE '%,%'"`,
+    mends: ['metadata', 'projects'],
+  },
+  { type: 'aggregate', params: { aggregate: nasty, hosts: ['no-such'], metadata: {} }, first: 'differs', refuses: 'Nova answered 404' },
+  { type: 'aggregate', params: { aggregate: nasty, hosts: [], absent: true }, first: 'differs' },
+
+  {
     type: 'network',
     params: { network: 'public', external: true, network_type: 'flat', physical_network: 'ext', mtu: 1400, description: nasty },
     tamper: `mariadb neutron -e "UPDATE networks SET mtu=1300 WHERE name='public'; UPDATE standardattributes SET description='x' WHERE resource_type='networks'"`,

@@ -705,6 +705,14 @@ export const cloud: readonly ApiCase[] = [
   },
   {
     type: 'image',
+    is: 'converted, so that it is known by what it was made from',
+    params: { image: 'deb', url: 'http://a/b.vhd', sha512: 'ab'.repeat(64), format: 'raw', fetched: 'vhd' },
+    look: [project('p1'), images([{ ...deb, disk_format: 'raw', cellwise_source: `sha512:${'ab'.repeat(64)}` }])],
+    found: { ...debState, data: `sha512:${'ab'.repeat(64)}`, format: 'raw' },
+    differs: null,
+  },
+  {
+    type: 'image',
     is: 'being sent by somebody else',
     params: debParams,
     look: [project('p1'), images([{ ...deb, status: 'saving' }])],

@@ -434,6 +434,43 @@ SQL`,
     tamper: 'rm /var/lib/cellwise/db-sync/keystone',
     mends: ['synced'],
   },
+  // What was migrated as a whole is expanded.
+  {
+    type: 'db-sync',
+    params: { service: 'keystone', command: 'keystone-manage db_sync --expand', package: 'python3-keystone', expand: true },
+    first: 'as it should be',
+    tamper: 'rm /var/lib/cellwise/db-sync/keystone',
+    mends: ['synced'],
+    then: 'test -e /var/lib/cellwise/db-sync/keystone.expanded',
+  },
+  {
+    type: 'online-migrations',
+    // Three turns: as long as there is more it says 1.
+    params: { service: 'keystone', command: 'echo x >>/tmp/turns; test $(wc -l </tmp/turns) -ge 3', package: 'python3-keystone' },
+    first: 'differs',
+    tamper: 'rm /var/lib/cellwise/online-migrations/keystone',
+    mends: ['migrated'],
+    then: 'test $(wc -l </tmp/turns) = 4',
+  },
+  {
+    type: 'online-migrations',
+    params: { service: 'broken', command: 'exit 2', package: 'python3-keystone', user: 'keystone' },
+    first: 'differs',
+    refuses: 'cannot be migrated',
+  },
+  {
+    type: 'backup',
+    params: { name: 'law', databases: ['keystone'], paths: ['/etc/keystone'] },
+    tamper:
+      'cd /var/backups/cellwise/law && gzip -cd keystone.sql.gz | head -n 50 | gzip >x && mv x keystone.sql.gz && touch -d "2 days ago" .',
+    mends: ['age', 'copies'],
+    then: 'cd /var/backups/cellwise && test $(stat -c %a law) = 700 && tar -tzf law/files.tar.gz | grep -q etc/keystone/keystone.conf && ! ls | grep -q new',
+  },
+  {
+    type: 'backup',
+    params: { name: 'gone', databases: ['keystone'], paths: ['/etc/nowhere'] },
+    refuses: 'The archive of files cannot be made',
+  },
   {
     type: 'command',
     params: {
@@ -589,7 +626,7 @@ SQL`,
 INSERT INTO services (host, \`binary\`, topic, report_count, disabled, forced_down, deleted, version, uuid)
 VALUES ('cmp1', 'nova-compute', 'compute', 1, 0, 0, 0, 68, UUID()), ('ctl1', 'nova-conductor', 'conductor', 1, 0, 0, 0, 68, UUID())
 SQL`,
-    params: { cell: 'cell1', database: 'nova' },
+    params: { cell: 'cell1', database: 'nova', address: '127.0.0.1', user: 'nova', password: keystoneDb },
     first: 'differs',
     tamper: 'mariadb nova_api -e "DELETE FROM host_mappings"',
     mends: ['unmapped'],

@@ -1,8 +1,15 @@
 import { createHash } from 'node:crypto';
-import { Secret } from '../../src/base/secret.ts';
+import { Secret, text } from '../../src/base/secret.ts';
 import type { ApiCase, Case, Exchange } from './case.ts';
 
+const discover = { cell: 'cell1', database: 'nova', address: '10.0.0.1', user: 'nova', password: Secret.of('db', 'hunter2') };
 const cell = { cell: 'cell1', database: '{scheme}://{username}:{password}@db/nova?{query}', queue: 'rabbit://{username}:{password}@mq/' };
+const password = Secret.of('mq', 'hunter2');
+const ownCell = {
+  cell: 'cell2',
+  database: text`mysql+pymysql://nova:${password}@db/nova`,
+  queue: text`rabbit://openstack:${password}@mq/`,
+};
 const cells = (...rows: readonly string[][]) => rows.map((row) => `${row.join('\t')}\n`).join('');
 const cell0 = ['cell0', 'mysql+pymysql://x', 'none:///', '0'];
 const down = { code: 1, err: "ERROR 2002 (HY000): Can't connect (2)\n" };
@@ -76,8 +83,9 @@ export const openstack: readonly Case[] = [
     answer: cells(cell0),
     found: null,
     differs: ['database', 'queue', 'disabled'],
-    runs: ['create_cell --name cell1', "--transport-url 'rabbit://{username}:{password}@mq/'"],
+    runs: ['create_cell --name cell1'],
     leaves: ['update_cell'],
+    input: `[DEFAULT]\ntransport_url = ${cell.queue}\n[database]\nconnection = ${cell.database}\n`,
   },
   {
     type: 'nova-cell',
@@ -103,22 +111,32 @@ export const openstack: readonly Case[] = [
     answer: cells(['cell1', cell.database, 'rabbit://else', '1']),
     found: { database: cell.database, queue: 'rabbit://else', disabled: '1' },
     differs: ['queue', 'disabled'],
-    runs: ['update_cell --cell_uuid "$uuid" --name cell1', '--enable'],
+    runs: ['update_cell --cell_uuid', '--name cell1 --enable'],
+  },
+  {
+    type: 'nova-cell',
+    is: 'another password',
+    params: ownCell,
+    answer: cells(['cell2', 'mysql+pymysql://nova:old@db/nova', 'rabbit://openstack:hunter2@mq/', '0']),
+    found: { database: 'another', queue: 'rabbit://openstack:‹secret mq›@mq/', disabled: '0' },
+    differs: ['database'],
+    runs: ['update_cell --cell_uuid', '--name cell2 --enable'],
+    leaves: ['hunter2', 'create_cell'],
   },
   { type: 'nova-cell', is: 'a server that is down', params: cell, answer: down, found: { unknown: down.err.trim() } },
   {
     type: 'nova-discover',
     is: 'none that is not mapped',
-    params: { cell: 'cell1', database: 'nova' },
-    answer: '',
+    params: discover,
+    answer: 'runs\tcmp1\nmapped\tcmp1\nmapped\tcmp9\n',
     found: { unmapped: [] },
     differs: null,
   },
   {
     type: 'nova-discover',
     is: 'two new hosts',
-    params: { cell: 'cell1', database: 'nova' },
-    answer: 'cmp1\ncmp2\n',
+    params: discover,
+    answer: 'runs\tcmp2\nruns\tcmp3\nruns\tcmp1\nmapped\tcmp3\n',
     found: { unmapped: ['cmp1', 'cmp2'] },
     differs: ['unmapped'],
     runs: ['discover_hosts --by-service --cell_uuid "$uuid"'],
@@ -126,7 +144,7 @@ export const openstack: readonly Case[] = [
   {
     type: 'nova-discover',
     is: 'a server that is down',
-    params: { cell: 'cell1', database: 'nova' },
+    params: discover,
     answer: down,
     found: { unknown: down.err.trim() },
   },
@@ -219,6 +237,32 @@ export const openstack: readonly Case[] = [
   },
   {
     type: 'feature-file',
+    is: 'for a feature that the host must have, and lacks',
+    params: { ...virt, required: 'without it nothing works' },
+    answer: virtFile('without', 'qemu\n'),
+    found: { use: 'auto', owner: 'root:nova', mode: '640', feature: 'missing' },
+    differs: ['feature'],
+    refuses: 'without it nothing works',
+  },
+  {
+    type: 'feature-file',
+    is: 'absent, for a feature that the host must have, and lacks',
+    params: { ...virt, required: 'without it nothing works' },
+    answer: 'without\n',
+    found: { feature: 'missing' },
+    differs: ['use', 'owner', 'mode', 'feature'],
+    refuses: 'without it nothing works',
+  },
+  {
+    type: 'feature-file',
+    is: 'for a feature that the host must have, and has',
+    params: { ...virt, required: 'without it nothing works' },
+    answer: virtFile('with', 'ä kvm\n'),
+    found: { use: 'auto', owner: 'root:nova', mode: '640', feature: 'there' },
+    differs: null,
+  },
+  {
+    type: 'feature-file',
     is: 'neither',
     params: { ...virt, use: 'kvm' },
     answer: virtFile('without', 'mine\n'),
@@ -243,8 +287,47 @@ const make: Exchange[0] = {
   path: '/v2.1/os-aggregates',
   body: { aggregate: { name: 'a', availability_zone: 'a' } },
 };
+const projects = (id: string): Exchange => [
+  { method: 'GET', path: '/v3/projects', list: 'projects', where: { domain_id: 'default', name: 'demo' } },
+  200,
+  [{ id, name: 'demo' }],
+];
 const gpu = { id: 1, name: 'gpu', availability_zone: null, hosts: ['cmp1'] };
 const zone = (id: number, name: string, ...hosts: readonly string[]) => ({ id, name, availability_zone: name, hosts });
+
+const computeService = {
+  service: 'compute',
+  method: 'GET',
+  path: '/v2.1/os-services',
+  list: 'services',
+  where: { binary: 'nova-compute', host: 'cmp1' },
+  microversion: '2.53',
+} as const;
+const setService = (body: object) =>
+  ({ service: 'compute', method: 'PUT', path: '/v2.1/os-services/u1', body, microversion: '2.53' }) as const;
+const machine = (name: string, status: string, task: string | null = null) => ({
+  id: `id-${name}`,
+  name,
+  status,
+  'OS-EXT-SRV-ATTR:host': 'cmp1',
+  'OS-EXT-STS:task_state': task,
+});
+const machines = (wait?: number) =>
+  ({
+    service: 'compute',
+    method: 'GET',
+    path: '/v2.1/servers/detail?all_tenants=1&host=cmp1',
+    list: 'servers',
+    ...(wait === undefined ? {} : { wait }),
+  }) as const;
+const migrate = (name: string) =>
+  ({
+    service: 'compute',
+    method: 'POST',
+    path: `/v2.1/servers/id-${name}/action`,
+    body: { 'os-migrateLive': { host: null, block_migration: 'auto' } },
+    microversion: '2.30',
+  }) as const;
 
 export const compute: readonly ApiCase[] = [
   {
@@ -293,5 +376,154 @@ export const compute: readonly ApiCase[] = [
     params: { host: 'cmp1', zone: 'a' },
     look: [zones(503)],
     found: { unknown: 'Nova answered 503' },
+  },
+  {
+    type: 'nova-service',
+    is: 'enabled, and to be disabled',
+    params: { service: 'nova-compute', host: 'cmp1', disabled: 'why' },
+    look: [[computeService, 200, [{ id: 'u1', status: 'enabled', disabled_reason: null }]]],
+    found: { status: 'enabled', reason: null },
+    differs: ['status', 'reason'],
+    apply: [
+      [computeService, 200, [{ id: 'u1', status: 'enabled', disabled_reason: null }]],
+      [setService({ status: 'disabled', disabled_reason: 'why' }), 200],
+    ],
+  },
+  {
+    type: 'nova-service',
+    is: 'disabled, and to be enabled',
+    params: { service: 'nova-compute', host: 'cmp1' },
+    look: [[computeService, 200, [{ id: 'u1', status: 'disabled', disabled_reason: 'other' }]]],
+    found: { status: 'disabled', reason: 'other' },
+    differs: ['status'],
+    apply: [
+      [computeService, 200, [{ id: 'u1', status: 'disabled', disabled_reason: 'other' }]],
+      [setService({ status: 'enabled' }), 200],
+    ],
+  },
+  {
+    type: 'nova-service',
+    is: 'disabled for that reason',
+    params: { service: 'nova-compute', host: 'cmp1', disabled: 'why' },
+    look: [[computeService, 200, [{ id: 'u1', status: 'disabled', disabled_reason: 'why' }]]],
+    found: { status: 'disabled', reason: 'why' },
+    differs: null,
+  },
+  {
+    type: 'nova-service',
+    is: 'not known to Nova',
+    params: { service: 'nova-compute', host: 'cmp1' },
+    look: [[computeService, 200, []]],
+    found: { unknown: 'Nova knows no nova-compute on cmp1' },
+  },
+  {
+    type: 'nova-drain',
+    is: 'empty but for what does not run',
+    params: { host: 'cmp1' },
+    look: [[machines(), 200, [machine('a', 'SHUTOFF'), { ...machine('b', 'ACTIVE'), 'OS-EXT-SRV-ATTR:host': 'cmp10' }]]],
+    found: { machines: [] },
+    differs: null,
+  },
+  {
+    type: 'nova-drain',
+    is: 'to be emptied: each machine is asked for once',
+    params: { host: 'cmp1' },
+    look: [[machines(), 200, [machine('b', 'ACTIVE'), machine('a', 'PAUSED')]]],
+    found: { machines: ['a', 'b'] },
+    differs: ['machines'],
+    apply: [
+      [machines(), 200, [machine('a', 'ACTIVE'), machine('b', 'BUILD', 'spawning')]],
+      [migrate('a'), 202],
+      [machines(3), 200, [machine('a', 'MIGRATING', 'migrating'), machine('b', 'ACTIVE')]],
+      [migrate('b'), 202],
+      [machines(3), 200, [machine('b', 'MIGRATING', 'migrating')]],
+      [machines(3), 200, []],
+    ],
+  },
+  {
+    type: 'nova-drain',
+    is: 'waited for',
+    params: { host: 'cmp1', by: 'wait' },
+    look: [[machines(), 200, [machine('a', 'ACTIVE')]]],
+    found: { machines: ['a'] },
+    differs: ['machines'],
+    apply: [
+      [machines(), 200, [machine('a', 'ACTIVE')]],
+      [machines(3), 200, [machine('a', 'ACTIVE')]],
+      [machines(3), 200, []],
+    ],
+  },
+  {
+    type: 'nova-drain',
+    is: 'an API in trouble',
+    params: { host: 'cmp1' },
+    look: [[machines(), 503]],
+    found: { unknown: 'Nova answered 503' },
+  },
+  {
+    type: 'aggregate',
+    is: 'not there',
+    params: { aggregate: 'gpu', hosts: ['cmp2'], metadata: { gpu: 'true' }, projects: ['demo'], flavors: ['g1', 'g2'] },
+    look: [zones(200)],
+    found: null,
+    differs: ['hosts', 'metadata', 'projects', 'flavors'],
+    apply: [
+      zones(200),
+      [{ ...make, body: { aggregate: { name: 'gpu' } } }, 200, { aggregate: { id: 4, name: 'gpu', availability_zone: null } }],
+      projects('p1'),
+      act(4, { set_metadata: { metadata: { gpu: 'true', filter_tenant_id: 'p1', instance_type: 'g1,g2' } } }),
+      act(4, { add_host: { host: 'cmp2' } }),
+    ],
+  },
+  {
+    type: 'aggregate',
+    is: 'as it should be',
+    params: { aggregate: 'gpu', hosts: ['cmp2', 'cmp1'], metadata: { gpu: 'true' }, projects: ['demo'] },
+    look: [zones(200, { ...gpu, hosts: ['cmp1', 'cmp2'], metadata: { gpu: 'true', filter_tenant_id: 'p1' } }), projects('p1')],
+    found: { hosts: ['cmp1', 'cmp2'], metadata: { gpu: 'true' }, projects: ['demo'], flavors: [] },
+    differs: null,
+  },
+  {
+    type: 'aggregate',
+    is: 'with a host and metadata that nobody wants, and somebody else’s project',
+    params: { aggregate: 'gpu', hosts: ['cmp2'] },
+    look: [zones(200, { ...gpu, metadata: { old: '1', filter_tenant_id: 'p9' } })],
+    found: { hosts: ['cmp1'], metadata: { old: '1' }, projects: ['p9'], flavors: [] },
+    differs: ['hosts', 'metadata', 'projects'],
+    apply: [
+      zones(200, { ...gpu, metadata: { old: '1', filter_tenant_id: 'p9' } }),
+      act(1, { set_metadata: { metadata: { old: null, filter_tenant_id: null } } }),
+      act(1, { remove_host: { host: 'cmp1' } }),
+      act(1, { add_host: { host: 'cmp2' } }),
+    ],
+  },
+  {
+    type: 'aggregate',
+    is: 'to be removed',
+    params: { aggregate: 'gpu', hosts: ['cmp1'], absent: true },
+    look: [zones(200, { ...gpu, metadata: {} })],
+    found: { hosts: ['cmp1'], metadata: {}, projects: [], flavors: [] },
+    differs: ['hosts', 'metadata', 'projects', 'flavors'],
+    apply: [
+      zones(200, { ...gpu, metadata: {} }),
+      act(1, { remove_host: { host: 'cmp1' } }),
+      [{ service: 'compute', method: 'DELETE', path: '/v2.1/os-aggregates/1' }, 200],
+    ],
+  },
+  {
+    type: 'aggregate',
+    is: 'called like a zone',
+    params: { aggregate: 'a', hosts: ['cmp1'] },
+    look: [zones(200, { ...zone(2, 'a'), metadata: { availability_zone: 'a' } })],
+    found: { hosts: [], metadata: {}, projects: [], flavors: [], zone: 'a' },
+    differs: ['hosts'],
+    refuses: 'a is an availability zone',
+  },
+  {
+    type: 'aggregate',
+    is: 'an API in trouble',
+    params: { aggregate: 'a', hosts: [] },
+    look: [zones(503)],
+    found: { unknown: 'Nova answered 503: {"aggregates":[]}' },
   },
 ];

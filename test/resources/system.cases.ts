@@ -147,6 +147,14 @@ export const system: readonly Case[] = [
   },
   {
     type: 'service',
+    is: 'stopped, because it is not installed',
+    params: { unit: 'x', enabled: false, state: 'stopped' },
+    answer: unit('not-found', '', 'inactive'),
+    found: { enabled: false, state: 'stopped' },
+    differs: null,
+  },
+  {
+    type: 'service',
     is: 'the same',
     params: { unit: 'x', digest: 'ab' },
     answer: unit('loaded', 'enabled', 'active', 'ab'),

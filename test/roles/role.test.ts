@@ -24,7 +24,7 @@ describe('the roles that come with Cellwise', () => {
     const texts = new Map(
       [...roles.values()].map((role) => {
         const templates = role.steps.flatMap((step) => (step.template === undefined ? [] : [step.template]));
-        const own = JSON.stringify([role.steps, role.health, role.verify, role.api, role.hosts === 'quorum' ? 'hosts' : '']);
+        const own = JSON.stringify([role.steps, role.health, role.verify, role.upgrade, role.api, role.hosts === 'quorum' ? 'hosts' : '']);
         return [role.name, own + templates.map((name) => source(role.name, name)).join('')];
       }),
     );

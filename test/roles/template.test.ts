@@ -23,6 +23,9 @@ const context = {
     { name: 'b', address: '10.0.0.2' },
   ],
   options: { max: 1, min: 0 },
+  least: 'min',
+  part: 'er',
+  unset: { er: null },
 };
 
 function failure(work: () => unknown): TemplateError {
@@ -282,6 +285,10 @@ describe('texts in role.yaml', () => {
     ['{{port}}s', '5000s'],
     [' {{port}}', ' 5000'],
     ['http://{{host.address}}:{{port}}', 'http://10.0.0.1:5000'],
+    ['{{lookup options least}}', 0],
+    ['{{ lookup host.deep part }}', context.host.deep.er],
+    ['{{lookup unset part}}', undefined],
+    ['{{lookup options least}}s', '0s'],
     ['{not a template}', '{not a template}'],
   ])('%j', (source, value) => {
     expect(evaluate(source, context)).toBe(value);
@@ -291,10 +298,17 @@ describe('texts in role.yaml', () => {
     expect(shown(evaluate('x{{pw}}', context) as Text)).toBe('x‹secret db›');
   });
 
-  it.each(['{{typo}}', '{{host.typo}}', '{{name.length}}', '{{constructor}}', '{{host.__proto__}}', '{{missing.typo}}', 'x{{typo}}', '{{'])(
-    '%j is refused',
-    (source) => {
-      expect(failure(() => evaluate(source, context)).message).not.toContain('\n');
-    },
-  );
+  it.each([
+    '{{typo}}',
+    '{{host.typo}}',
+    '{{name.length}}',
+    '{{constructor}}',
+    '{{host.__proto__}}',
+    '{{missing.typo}}',
+    '{{lookup options part}}',
+    'x{{typo}}',
+    '{{',
+  ])('%j is refused', (source) => {
+    expect(failure(() => evaluate(source, context)).message).not.toContain('\n');
+  });
 });

@@ -1,7 +1,9 @@
-import { describe, expect, it, test } from 'vitest';
+import { describe, expect, it, test, vi } from 'vitest';
 import type { ApiAnswer } from '../../src/resources/define.ts';
 import type { Handed, Stage } from '../../src/trials/define.ts';
 import { trials } from '../../src/trials/index.ts';
+
+vi.setSystemTime('2026-01-02T03:04:05.678Z');
 
 const handed: { [K in keyof Handed]: Handed[K] } = {
   image: { id: 'i1', min_disk: 1, min_ram: 100 },
@@ -11,6 +13,7 @@ const handed: { [K in keyof Handed]: Handed[K] } = {
   console: { prompt: 'READY' },
   'closed-port': { address: '203.0.113.7', port: 22 },
   login: { address: '203.0.113.7', user: 'root', server: 'run-cmp1', inner: '192.168.240.5' },
+  volume: { image: 'w1', empty: 'w2' },
 };
 
 /** A stage on which every trial before has gone well; `more`: what trials of all hosts have come to. */
@@ -78,6 +81,21 @@ const floating: readonly Turn[] = [
 const endpoint = (type: string, region = 'One') => ({ type, endpoints: [{ interface: 'public', region }] });
 const stack = '/v1/project1/stacks/run/k1';
 const login = 'http://ctl1/horizon/auth/login/';
+const volumes = '/v3/project1/volumes';
+const attached = '/v2.1/servers/v1/os-volume_attachments';
+const account = '/swift/v1/AUTH_project1';
+const gateway: readonly Turn[] = [
+  [`PUT ${account}/cellwise-verify`, { status: 201, body: '' }],
+  [`PUT ${account}/cellwise-verify/object`, { status: 201, body: '' }],
+  [
+    'GET /v3/auth/catalog',
+    { catalog: [{ type: 'object-store', endpoints: [{ interface: 'public', region: 'One', url: `http://sto1:7480${account}` }] }] },
+  ],
+  ['GET /v3/users', [{ id: 'u1' }]],
+  ['POST /v3/users/u1/credentials/OS-EC2', { credential: { access: 'AK', secret: 'SK' } }],
+];
+const signed =
+  'http://sto1:7480/cellwise-verify/object?X-Amz-Algorithm=AWS4-HMAC-SHA256&X-Amz-Credential=AK%2F20260102%2Fdefault%2Fs3%2Faws4_request&X-Amz-Date=20260102T030405Z&X-Amz-Expires=300&X-Amz-SignedHeaders=host&X-Amz-Signature=8eb72cc2511c86cd4b5c3d634a2ad826dda5c99f1e89fec9195d0bae052c49cc';
 const page = '<form><input type="hidden" name="csrfmiddlewaretoken" value="c0"><input name="password"></form>';
 
 test.each<[string, string, object, readonly Turn[], unknown]>([
@@ -317,6 +335,83 @@ test.each<[string, string, object, readonly Turn[], unknown]>([
       ['page http://ctl1/horizon/project/instances/', { status: 500, body: '' }],
     ],
     'the page of instances, http://ctl1/horizon/project/instances/, is answered 500',
+  ],
+  [
+    'both are made',
+    'volume',
+    { size: 1 },
+    [
+      [`POST ${volumes}`, { volume: { id: 'w1' } }],
+      [`POST ${volumes}`, { volume: { id: 'w2' } }],
+      [`GET ${volumes}/w1`, { volume: { status: 'downloading' } }],
+      ['wait the volume is downloading', ''],
+      [`GET ${volumes}/w1`, { volume: { status: 'available' } }],
+      [`GET ${volumes}/w2`, { volume: { status: 'available' } }],
+    ],
+    handed.volume,
+  ],
+  [
+    'none is made',
+    'volume',
+    { size: 1 },
+    [
+      [`POST ${volumes}`, { volume: { id: 'w1' } }],
+      [`POST ${volumes}`, { volume: { id: 'w2' } }],
+      [`GET ${volumes}/w1`, { volume: { status: 'error' } }],
+    ],
+    'The volume is error',
+  ],
+  [
+    'its volume outlives it',
+    'volume-server',
+    { suffix: 'volume' },
+    [
+      ['POST /v2.1/servers', { server: { id: 'v2' } }],
+      ['GET /v2.1/servers/v2', server({ status: 'ACTIVE' })],
+      ['POST /v2.1/servers/v2/action', { output: 'READY' }],
+      ['DELETE /v2.1/servers/v2', { status: 204, body: '' }],
+      [`GET ${volumes}/w1`, { volume: { status: 'in-use' } }],
+      ['wait the volume is in-use', ''],
+      [`GET ${volumes}/w1`, { volume: { status: 'available' } }],
+    ],
+    { said: 'on cmp1' },
+  ],
+  ...(['a1', 'b2'] as const).map((read): [string, string, object, readonly Turn[], unknown] => [
+    `read: ${read}`,
+    'attachment',
+    { mebibytes: 16 },
+    [
+      [`POST ${attached}`, {}],
+      ['login 203.0.113.7', { status: 1, body: '' }],
+      ['wait the server does not see the volume: ', ''],
+      ['login 203.0.113.7', { status: 0, body: 'a1 -\n' }],
+      [`DELETE ${attached}/w2`, { status: 202, body: '' }],
+      [`GET ${volumes}/w2`, { volume: { status: 'available' } }],
+      [`POST ${attached}`, {}],
+      ['login 203.0.113.7', { status: 0, body: `${read} -\n` }],
+      ...(read === 'a1'
+        ? ([
+            [`DELETE ${attached}/w2`, { status: 202, body: '' }],
+            [`GET ${volumes}/w2`, { volume: { status: 'available' } }],
+          ] as const)
+        : []),
+    ],
+    read === 'a1' ? { said: '16 MiB' } : 'What was written has the sum a1 -, and what was read b2 -',
+  ]),
+  ['put and read', 'objects', { region: 'One' }, [...gateway, [`page ${signed}`, '{"from":"run"}']], {}],
+  [
+    'another object',
+    'objects',
+    { region: 'One' },
+    [...gateway, [`page ${signed}`, 'x']],
+    'By Swift {"from":"run"} was put, and by S3 there is x',
+  ],
+  [
+    'not let in by S3',
+    'objects',
+    { region: 'One' },
+    [...gateway, [`page ${signed}`, { status: 403, body: '<Code>AccessDenied' }]],
+    'By S3 the object is answered 403: <Code>AccessDenied',
   ],
   [
     'a picture',

@@ -1,0 +1,54 @@
+import { must } from '../resources/openstack.ts';
+import { ask, defineTrial, type Attempt, type Stage } from './define.ts';
+import { available } from './volume.ts';
+
+export const attachment = defineTrial({
+  type: 'attachment',
+  summary: 'A server that runs is given a volume and writes to it; what was written is there when the volume was away and is back.',
+  nameParam: 'mebibytes',
+  params: {
+    type: 'object',
+    required: ['mebibytes'],
+    additionalProperties: false,
+    properties: { mebibytes: { type: 'integer', minimum: 1, description: 'How much is written.' } },
+  },
+  scope: 'cluster',
+  needs: ['volume', 'login'],
+  // Nova lets nobody touch a server while it makes an image of it.
+  after: ['snapshot'],
+  suspects: ['libvirt', 'nova-compute', 'nova-api', 'cinder-api'],
+  *attempt({ mebibytes }, stage) {
+    const { empty: volume } = stage.of('volume');
+    const known = stage.all('server').find(({ name }) => name === stage.of('login').server);
+    const path = `/v2.1/servers/${must(known, 'server that lets the user in').id}/os-volume_attachments`;
+    const attach = { service: 'compute', method: 'POST', path, body: { volumeAttachment: { volumeId: volume } } } as const;
+    const detach = { service: 'compute', method: 'DELETE', path: `${path}/${volume}` } as const;
+    // A server sees as the disk's serial number as much of the volume's id as fits.
+    const disk = `disk=$(grep -l ${volume.slice(0, 20)} /sys/block/*/serial | cut -d/ -f4) && [ -n "$disk" ]`;
+    const sum = `dd if=/dev/$disk bs=1M count=${mebibytes} 2>/dev/null | sha1sum`;
+
+    yield* ask(stage, attach);
+    const written = yield* inServer(
+      stage,
+      `${disk} && dd if=/dev/urandom of=/dev/$disk bs=1M count=${mebibytes} 2>/dev/null && sync && ${sum}`,
+    );
+    yield* ask(stage, detach);
+    yield* available(stage, volume);
+    yield* ask(stage, attach);
+    const read = yield* inServer(stage, `${disk} && ${sum}`);
+    if (read !== written) throw new Error(`What was written has the sum ${written}, and what was read ${read}`);
+    yield* ask(stage, detach);
+    yield* available(stage, volume);
+    return { said: `${mebibytes} MiB` };
+  },
+});
+
+/** Runs a command in the server until it succeeds: a disk takes its moment to come. */
+function* inServer(stage: Stage, command: string): Attempt<string> {
+  const { address, user } = stage.of('login');
+  for (;;) {
+    const { status, body } = yield { deed: 'login', address, user, command };
+    if (status === 0) return String(body).trim();
+    yield { deed: 'wait', for: `the server does not see the volume: ${String(body).trim().split('\n').at(-1)!}` };
+  }
+}

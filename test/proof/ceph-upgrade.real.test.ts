@@ -1,0 +1,179 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { setTimeout as delay } from 'node:timers/promises';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+import type { Dated } from '../../src/engine/ledger.ts';
+import { TestCloud } from '../cli/test-cloud.ts';
+
+// Ceph from one major version to the next but one, by packages, under a client that writes and reads all the time. Each
+// test goes on where the one before it stopped. A quarter of an hour, most of it packages: `npm run test:upgrade`.
+const cloud = new TestCloud('cephup', '10.103');
+const minutes = 60_000;
+const run = ['--yes', '--accept-irreversible'];
+
+function release(name: string): void {
+  cloud.write((text) =>
+    text
+      .replace('services: [keystone]', 'services: [ceph-rgw]')
+      .replace(/release: .*/, `release: '${name}'`)
+      .replace(/ {2}cmp.*\n/, '')
+      .replace(/\/dev\/sdb/, '{ device: /dev/sdb, size: 4G }')
+      // The mirror may be one that stands still.
+      .replace('params:\n  mariadb', 'params:\n  base: { check_valid_until: false }\n  mariadb'),
+  );
+}
+
+beforeAll(() => {
+  release('2025.1');
+  return cloud.up();
+}, 3 * minutes);
+afterAll(() => cloud.down(), 3 * minutes);
+
+it('there is a cluster of the release before, and a client that writes and reads', { timeout: 15 * minutes }, async () => {
+  const { code, err } = await cloud.apply();
+  expect(code, err).toBe(0);
+  expect(await versions()).toEqual(['18']);
+  await ceph('osd pool create proof 16 16 replicated --autoscale-mode=off');
+  await ceph('osd pool application enable proof rbd');
+  const keyring = await ceph("auth get-or-create client.proof mon 'allow r' osd 'allow rw pool=proof'");
+  await give('/etc/ceph/ceph.client.proof.keyring', `${keyring}\n`);
+  await give('/root/proof.py', readFileSync('test/proof/ceph-client.py', 'utf8'));
+  await cloud.on('ctl1', 'systemd-run -q --unit proof python3 /root/proof.py');
+  await expect.poll(() => counts().then(({ ok }) => ok), { timeout: minutes }).toBeGreaterThan(50);
+});
+
+it('an apply does not go to another release, and names the way', { timeout: 2 * minutes }, async () => {
+  release('2026.1');
+  const { code, err, changed } = await cloud.apply();
+  expect({ code, changed }).toEqual({ code: 3, changed: [] });
+  expect(err).toMatch(/ceph is of version 18\.2\.\S+ on sto1, sto2, sto3, and the release 2026\.1 has 20\.2/);
+  expect(err).toContain('cellwise upgrade plan');
+});
+
+it('the whole way is shown before it is gone', { timeout: 2 * minutes }, async () => {
+  const { code, events, err } = await cloud.cellwise('upgrade', 'plan', '--json');
+  expect(code, err).toBe(0);
+  const journey = events.find((event) => event.type === 'journey')!;
+  const of = (id: string) => journey.stages.find((stage) => stage.id === id)!;
+  expect(journey.stages.map(({ id }) => id).filter((id) => /mon|mgr|osd|rgw/.test(id))).toEqual([
+    'backup/ceph-mon',
+    ...['mon', 'mgr', 'osd', 'rgw'].map((daemon) => `storage/ceph-${daemon}`),
+    ...['mgr', 'osd'].map((daemon) => `finish/ceph-${daemon}`),
+  ]);
+  expect(of('storage/ceph-osd').waves.map(({ hosts }) => hosts)).toEqual([['sto1'], ['sto2'], ['sto3']]);
+  expect(of('storage/ceph-osd').taken).toEqual(['noout', 'nodeep-scrub', 'noautoscale'].map((flag) => `ceph-osd: ceph-flag ${flag}`));
+  const packages = of('storage/ceph-node').changes.flatMap(({ change }) => change.differences);
+  expect(packages.find(({ key }) => key === 'ceph-common')).toMatchObject({
+    before: expect.stringMatching(/^18\.2\./) as string,
+    after: '20.2*',
+  });
+  expect(of('finish/ceph-osd').changes.map(({ change }) => change.irreversible)).toEqual([true]);
+});
+
+it('it is paused among the monitors: a cluster of two versions that works', { timeout: 15 * minutes }, async () => {
+  const walking = cloud.cellwise('upgrade', 'run', ...run);
+  await expect.poll(() => reached('wave-done', 'storage/ceph-mon'), { timeout: 14 * minutes, interval: 500 }).toBe(true);
+  expect((await cloud.cellwise('upgrade', 'pause')).code).toBe(0);
+  const { code, err } = await walking;
+  expect(code, err).toBe(1);
+  expect(await versions()).toEqual(['18', '20']);
+  expect(await flags()).not.toContain('noout');
+  await unharmed();
+});
+
+it('it is resumed, the deployer is killed among the OSDs, and what it had taken is not lost', { timeout: 10 * minutes }, async () => {
+  const deployer = cloud.start('upgrade', 'resume', ...run);
+  await expect.poll(() => reached('host-done', 'storage/ceph-osd'), { timeout: 9 * minutes, interval: 200 }).toBe(true);
+  deployer.kill('SIGKILL');
+  expect(await flags()).toContain('noout');
+  await unharmed();
+});
+
+it('it is resumed once more, and ends', { timeout: 10 * minutes }, async () => {
+  const { code, err } = await cloud.cellwise('upgrade', 'resume', ...run);
+  expect(code, err).toBe(0);
+  expect(await versions()).toEqual(['20']);
+  expect(await flags()).not.toMatch(/noout|nodeep-scrub|noautoscale/);
+  expect(await ceph('osd dump')).toContain('require_osd_release tentacle');
+  // What is left to say is that clients may still have keys of the old kind: those of Ceph 18 have no others.
+  const health = await ceph('health detail');
+  expect(health).not.toContain('HEALTH_ERR');
+  expect([...health.matchAll(/\] (\w+):/g)].map(([, code]) => code).filter((code) => !code!.startsWith('AUTH_INSECURE_'))).toEqual([]);
+  expect(await cloud.on('sto1', 'ls /usr/local/lib/ceph-mgr')).toBe('');
+  expect(await cloud.on('sto1', 'ls /var/backups/ceph-before-2026.1')).toContain('monmap');
+  await unharmed();
+});
+
+it('an apply has nothing to do', { timeout: 5 * minutes }, async () => {
+  expect(await cloud.apply()).toMatchObject({ code: 0, changed: [] });
+  expect((await cloud.cellwise('verify')).code).toBe(0);
+});
+
+it('the client has seen no error and read nothing wrong', { timeout: minutes }, async () => {
+  await cloud.on('ctl1', 'systemctl stop proof');
+  const all = await unharmed();
+  process.stderr.write(`the client: ${JSON.stringify(all)}\n${durations().join('\n')}\n`);
+  expect(all.ok).toBeGreaterThan(1000);
+});
+
+function ceph(words: string): Promise<string> {
+  return cloud.on('sto1', `timeout 60 ceph ${words} 2>/dev/null`);
+}
+
+/** The major versions that daemons run. */
+async function versions(): Promise<string[]> {
+  const { overall } = JSON.parse(await ceph('versions')) as { overall: Record<string, number> };
+  return Object.keys(overall)
+    .map((text) => /ceph version (\d+)/.exec(text)![1]!)
+    .toSorted();
+}
+
+async function flags(): Promise<string> {
+  const { flags_set: set } = JSON.parse(await ceph('osd dump -f json')) as { flags_set: string[] };
+  return set.join(' ');
+}
+
+function facts(): Dated[] {
+  try {
+    const ledger = readFileSync(join(cloud.directory, '.cellwise', cloud.name, 'upgrade.jsonl'), 'utf8');
+    return ledger
+      .split('\n')
+      .slice(0, -1)
+      .map((line) => JSON.parse(line) as Dated);
+  } catch {
+    return [];
+  }
+}
+
+function reached(type: 'wave-done' | 'host-done', stage: string): boolean {
+  return facts().some((fact) => fact.type === type && fact.stage === stage);
+}
+
+/** What the ledger tells of the time that hosts took. */
+function durations(): string[] {
+  return facts().flatMap((fact) => (fact.type === 'host-done' ? [`${fact.at} ${fact.stage} ${fact.host}: ${fact.seconds} s`] : []));
+}
+
+interface Counts {
+  readonly ok: number;
+  readonly errors: number;
+  readonly wrong: number;
+  readonly slowest: number;
+}
+
+async function counts(): Promise<Counts> {
+  return JSON.parse(await cloud.on('ctl1', 'cat /root/proof.json || echo "{}"')) as Counts;
+}
+
+/** The client goes on, and nothing has gone wrong for it so far. */
+async function unharmed(): Promise<Counts> {
+  await delay(1500);
+  const now = await counts();
+  expect(now).toMatchObject({ errors: 0, wrong: 0 });
+  return now;
+}
+
+async function give(path: string, content: string): Promise<void> {
+  const encoded = Buffer.from(content).toString('base64');
+  await cloud.on('ctl1', `umask 077; printf %s ${encoded} | base64 -d >${path}`);
+}
