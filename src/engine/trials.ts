@@ -169,6 +169,10 @@ class Trying {
   async #try(one: PlannedTrial, ill: ReadonlySet<string>, guest: Guest): Promise<'done' | 'failed'> {
     const { emit, count, clock } = this.#work;
     const { host, role, trial } = one;
+    if (this.#work.drain.aborted) {
+      this.#skip(one);
+      return 'failed';
+    }
     const health = `${host}/${role}/health`;
     const cause = this.#work.isDown(host) ? `${host} is unreachable` : ill.has(health) ? health : this.#missing(one);
     if (cause !== undefined) {
