@@ -295,7 +295,8 @@ class Build {
     const sources = declared.filter((step) => phaseOf(step) === 'sources');
     for (const step of sources) this.#add(step);
     const packages = declared.filter((step) => phaseOf(step) === 'packages');
-    const units = () => ({ units: declared.filter((step) => step.stepType === 'service').map((step) => String(step.params['unit'])) });
+    const services = declared.filter((step) => step.stepType === 'service');
+    const units = () => ({ units: services.map((step) => String(step.params['unit'])) });
     const merged = (some: readonly DeclaredStep[], role?: string): string | undefined => {
       const resource = some[0]?.resource;
       if (resource?.via !== 'shell') return undefined;
