@@ -280,10 +280,11 @@ class Build {
         if (written.during !== undefined && written.during !== this.#occasion) return;
         if (!applies(written, placement.params(host), role)) return;
         const watched = (): Watched[] => this.#watched(placement, host, written);
-        const declared = this.#seen(placement, host, written).flatMap((at) =>
+        const declared = this.#seen(placement, host, written).map((at) =>
           (severally(at, written) ?? [undefined]).map((one) => new DeclaredStep(at, written, one, watched, this.#key, nth)),
         );
-        steps.set(i, declared);
+        // One list as it is: one that is put together holds room for more, and there is one for each step of a fleet.
+        steps.set(i, declared.length === 1 ? declared[0]! : declared.flat());
       });
     }
   }
@@ -294,7 +295,8 @@ class Build {
     const sources = declared.filter((step) => phaseOf(step) === 'sources');
     for (const step of sources) this.#add(step);
     const packages = declared.filter((step) => phaseOf(step) === 'packages');
-    const units = () => ({ units: declared.filter((step) => step.stepType === 'service').map((step) => String(step.params['unit'])) });
+    const services = declared.filter((step) => step.stepType === 'service');
+    const units = () => ({ units: services.map((step) => String(step.params['unit'])) });
     const merged = (some: readonly DeclaredStep[], role?: string): string | undefined => {
       const resource = some[0]?.resource;
       if (resource?.via !== 'shell') return undefined;
