@@ -1,6 +1,6 @@
 import { execFile } from 'node:child_process';
 import { mkdir, readdir, rm, symlink, truncate, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { join, resolve } from 'node:path';
 import { promisify } from 'node:util';
 import { Invalid } from '../base/problem.ts';
 import type { LabHost } from './layout.ts';
@@ -34,8 +34,9 @@ export async function detachDisks(directory: string): Promise<void> {
   await rm(disksOf(directory), { recursive: true, force: true });
 }
 
+// The engine starts elsewhere: what it is given holds from anywhere.
 function disksOf(directory: string): string {
-  return join(directory, 'disks');
+  return resolve(directory, 'disks');
 }
 
 function fileName(host: string, device: string): string {
