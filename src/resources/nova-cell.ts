@@ -84,8 +84,13 @@ function told(found: string, wanted: Text): string {
   return found === reveal(wanted) ? wanted.shown : 'another';
 }
 
-/** URLs are given as configuration in a file of this command's own: what stands in its arguments, everybody sees. */
+/**
+ * URLs with passwords are given as configuration in a file of this command's own: what stands in its arguments, everybody
+ * sees. Templates stand there: as configuration of nova-manage itself they would be no URLs.
+ */
 function manage(words: Command, { database, queue }: Mapping): Command {
+  if (typeof database === 'string' && typeof queue === 'string')
+    return sh`( cd / && exec runuser -u nova -- nova-manage cell_v2 ${words} --database_connection ${database} --transport-url ${queue} )`;
   return withInput(
     sh`
 urls=$(mktemp /run/cellwise-nova-cell.XXXXXX) || exit

@@ -83,9 +83,8 @@ export const openstack: readonly Case[] = [
     answer: cells(cell0),
     found: null,
     differs: ['database', 'queue', 'disabled'],
-    runs: ['create_cell --name cell1'],
-    leaves: ['update_cell'],
-    input: `[DEFAULT]\ntransport_url = ${cell.queue}\n[database]\nconnection = ${cell.database}\n`,
+    runs: ['create_cell --name cell1 --database_connection', '--transport-url'],
+    leaves: ['update_cell', 'mktemp'],
   },
   {
     type: 'nova-cell',
@@ -120,8 +119,8 @@ export const openstack: readonly Case[] = [
     answer: cells(['cell2', 'mysql+pymysql://nova:old@db/nova', 'rabbit://openstack:hunter2@mq/', '0']),
     found: { database: 'another', queue: 'rabbit://openstack:‹secret mq›@mq/', disabled: '0' },
     differs: ['database'],
-    runs: ['update_cell --cell_uuid', '--name cell2 --enable'],
-    leaves: ['hunter2', 'create_cell'],
+    runs: ['update_cell --cell_uuid', '--name cell2 --enable', '--config-file "$urls"'],
+    leaves: ['hunter2', 'create_cell', '--transport-url'],
   },
   { type: 'nova-cell', is: 'a server that is down', params: cell, answer: down, found: { unknown: down.err.trim() } },
   {
