@@ -1,6 +1,6 @@
 import { must } from '../resources/openstack.ts';
 import { ask, defineTrial, type Attempt, type Stage } from './define.ts';
-import { available } from './storage.ts';
+import { becomes } from './storage.ts';
 
 export const attachment = defineTrial({
   type: 'attachment',
@@ -14,8 +14,6 @@ export const attachment = defineTrial({
   },
   scope: 'cluster',
   needs: ['volume', 'login'],
-  // Nova lets nobody touch a server while it makes an image of it.
-  after: ['snapshot'],
   suspects: ['libvirt', 'nova-compute', 'nova-api', 'cinder-api'],
   *attempt({ mebibytes }, stage) {
     const { empty: volume } = stage.of('volume');
@@ -28,17 +26,20 @@ export const attachment = defineTrial({
     const sum = `$as dd if=/dev/$disk bs=1M count=${mebibytes} 2>/dev/null | sha1sum`;
 
     yield* ask(stage, attach);
+    // The server sees the disk before Cinder knows of it.
+    yield* becomes(stage, volume, 'in-use');
     const written = yield* inServer(
       stage,
       `${disk} && $as dd if=/dev/urandom of=/dev/$disk bs=1M count=${mebibytes} 2>/dev/null && sync && ${sum}`,
     );
     yield* ask(stage, detach);
-    yield* available(stage, volume);
+    yield* becomes(stage, volume, 'available');
     yield* ask(stage, attach);
+    yield* becomes(stage, volume, 'in-use');
     const read = yield* inServer(stage, `${disk} && ${sum}`);
     if (read !== written) throw new Error(`What was written has the sum ${written}, and what was read ${read}`);
     yield* ask(stage, detach);
-    yield* available(stage, volume);
+    yield* becomes(stage, volume, 'available');
     return { said: `${mebibytes} MiB` };
   },
 });

@@ -13,6 +13,8 @@ export const snapshot = defineTrial({
   },
   scope: 'cluster',
   needs: ['console'],
+  // With its disk in Ceph, Nova suspends the server while it copies it.
+  after: ['screen', 'login', 'neighbours', 'attachment'],
   suspects: ['libvirt', 'nova-scheduler', 'nova-conductor', 'nova-api', 'glance', 'neutron-openvswitch-agent'],
   *attempt({ suffix }, stage) {
     const { id, flavor } = stage.of('server');

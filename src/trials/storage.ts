@@ -8,11 +8,11 @@ export function pathOf(project: string, ...name: readonly string[]): string {
   return ['/swift/v1', `AUTH_${project}`, ...name].join('/');
 }
 
-/** Waits until nobody has a volume; throws when that will never be. */
-export function* available(stage: Stage, id: string): Attempt<void> {
+/** Waits until a volume is `in-use` by a server, or `available`: nobody has it. Throws when that will never be. */
+export function* becomes(stage: Stage, id: string, wanted: 'available' | 'in-use'): Attempt<void> {
   const request = { service: 'volumev3', method: 'GET', path: `/v3/${stage.project}/volumes/${id}` } as const;
   yield* until<{ volume: { status: string } }>(stage, request, ({ volume: { status } }) => {
-    if (status === 'available') return undefined;
+    if (status === wanted) return undefined;
     if (status.startsWith('error')) throw new Error(`The volume is ${status}`);
     return `the volume is ${status}`;
   });

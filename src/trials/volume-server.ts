@@ -1,6 +1,6 @@
 import { ask, defineTrial } from './define.ts';
 import { prompted, running } from './servers.ts';
-import { available } from './storage.ts';
+import { becomes } from './storage.ts';
 
 export const volumeServer = defineTrial({
   type: 'volume-server',
@@ -31,7 +31,7 @@ export const volumeServer = defineTrial({
     const shown = yield* running(stage, id);
     yield* prompted(stage, id, stage.of('console').prompt);
     yield* ask(stage, { service, method: 'DELETE', path: `/v2.1/servers/${id}` });
-    yield* available(stage, volume);
+    yield* becomes(stage, volume, 'available');
     return { said: `on ${shown['OS-EXT-SRV-ATTR:host'] ?? 'a host'}` };
   },
 });

@@ -1,5 +1,5 @@
 import { ask, defineTrial, type Attempt, type Stage } from './define.ts';
-import { available } from './storage.ts';
+import { becomes } from './storage.ts';
 
 const service = 'volumev3';
 
@@ -20,8 +20,8 @@ export const volume = defineTrial({
     const { id: imageRef, min_disk } = stage.of('image');
     const image = yield* make(stage, { name: `${stage.name}-image`, size: Math.max(size, min_disk), imageRef });
     const empty = yield* make(stage, { name: `${stage.name}-empty`, size });
-    yield* available(stage, image);
-    yield* available(stage, empty);
+    yield* becomes(stage, image, 'available');
+    yield* becomes(stage, empty, 'available');
     return { image, empty };
   },
 });
