@@ -382,12 +382,16 @@ test.each<[string, string, object, readonly Turn[], unknown]>([
     { mebibytes: 16 },
     [
       [`POST ${attached}`, {}],
+      [`GET ${volumes}/w2`, { volume: { status: 'attaching' } }],
+      ['wait the volume is attaching', ''],
+      [`GET ${volumes}/w2`, { volume: { status: 'in-use' } }],
       ['login 203.0.113.7', { status: 1, body: '' }],
       ['wait the server does not see the volume: ', ''],
       ['login 203.0.113.7', { status: 0, body: 'a1 -\n' }],
       [`DELETE ${attached}/w2`, { status: 202, body: '' }],
       [`GET ${volumes}/w2`, { volume: { status: 'available' } }],
       [`POST ${attached}`, {}],
+      [`GET ${volumes}/w2`, { volume: { status: 'in-use' } }],
       ['login 203.0.113.7', { status: 0, body: `${read} -\n` }],
       ...(read === 'a1'
         ? ([
