@@ -1,5 +1,5 @@
 import { type Command, sh, withInput, withTimeout } from '../base/command.ts';
-import { mapText, reveal, shown, text, type Text } from '../base/secret.ts';
+import { reveal, shown, text, type Text } from '../base/secret.ts';
 import { defineResource, type Found } from './define.ts';
 
 /**
@@ -85,27 +85,14 @@ function told(found: string, wanted: Text): string {
 }
 
 /**
- * URLs with passwords are given as configuration in a file of this command's own: what stands in its arguments, everybody
- * sees. Templates stand there: as configuration of nova-manage itself they would be no URLs.
+ * URLs are given as arguments, but not as arguments of a process, which everybody sees. As configuration they would be those
+ * of the API's own database and queue, by which templates of other cells are filled in.
  */
 function manage(words: Command, { database, queue }: Mapping): Command {
-  if (typeof database === 'string' && typeof queue === 'string')
-    return sh`( cd / && exec runuser -u nova -- nova-manage cell_v2 ${words} --database_connection ${database} --transport-url ${queue} )`;
-  return withInput(
-    sh`
-urls=$(mktemp /run/cellwise-nova-cell.XXXXXX) || exit
-trap 'rm -f -- "$urls"' EXIT
-cat >"$urls" && chown nova "$urls" && cd / &&
-  runuser -u nova -- nova-manage --config-file /etc/nova/nova.conf --config-file "$urls" cell_v2 ${words} </dev/null`,
-    text`[DEFAULT]
-transport_url = ${literal(queue)}
-[database]
-connection = ${literal(database)}
-`,
-  );
-}
-
-/** In configuration, a dollar begins the name of another setting. */
-function literal(url: Text): Text {
-  return mapText(url, (plain) => plain.replaceAll('$', '$$$$'));
+  const program = `import sys
+from nova.cmd.manage import main
+database, queue = sys.stdin.read().splitlines()
+sys.argv = ['nova-manage', *sys.argv[1:], '--database_connection', database, '--transport-url', queue]
+sys.exit(main())`;
+  return withInput(sh`( cd / && exec runuser -u nova -- python3 -c ${program} cell_v2 ${words} )`, text`${database}\n${queue}\n`);
 }

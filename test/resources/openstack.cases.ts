@@ -83,8 +83,9 @@ export const openstack: readonly Case[] = [
     answer: cells(cell0),
     found: null,
     differs: ['database', 'queue', 'disabled'],
-    runs: ['create_cell --name cell1 --database_connection', '--transport-url'],
-    leaves: ['update_cell', 'mktemp'],
+    runs: ['cell_v2 create_cell --name cell1 )'],
+    leaves: ['update_cell', cell.queue],
+    input: `${cell.database}\n${cell.queue}\n`,
   },
   {
     type: 'nova-cell',
@@ -119,8 +120,8 @@ export const openstack: readonly Case[] = [
     answer: cells(['cell2', 'mysql+pymysql://nova:old@db/nova', 'rabbit://openstack:hunter2@mq/', '0']),
     found: { database: 'another', queue: 'rabbit://openstack:‹secret mq›@mq/', disabled: '0' },
     differs: ['database'],
-    runs: ['update_cell --cell_uuid', '--name cell2 --enable', '--config-file "$urls"'],
-    leaves: ['hunter2', 'create_cell', '--transport-url'],
+    runs: ['update_cell --cell_uuid', '--name cell2 --enable'],
+    leaves: ['hunter2', 'create_cell'],
   },
   { type: 'nova-cell', is: 'a server that is down', params: cell, answer: down, found: { unknown: down.err.trim() } },
   {
