@@ -305,6 +305,11 @@ export const problemCodes = {
     title: 'The tool that makes the machine image is missing',
     explain: '`npm run setup` in the source tree installs mmdebstrap on Debian.',
   },
+  'lab-command': {
+    title: 'A command that a lab is made with has failed',
+    explain:
+      'Labs are made with `docker` and `mmdebstrap`; the message is what the command said. A machine that does not boot in time is named with its failed units; an engine that refuses says more in its log.',
+  },
   'lab-network': {
     title: 'A lab cannot have this network or address',
     explain: 'Labs need IPv4 networks that are free on this machine, and each host an address in one of them other than the first.',

@@ -3,12 +3,13 @@ import { createInterface } from 'node:readline';
 import { Invalid } from '../base/problem.ts';
 
 /** Docker, or what feeds it, said no. The message is one sentence with its own reason; `lines` are the last it printed. */
-export class CommandFailed extends Error {
+export class CommandFailed extends Invalid {
   readonly lines: readonly string[];
 
   constructor(what: string, output: string) {
     const lines = lastLines(output);
-    super(`${what} failed: ${reason(lines)}`);
+    const hint = lines.length > 1 ? `All that it said last: ${lines.join(' | ')}` : "The engine's own log may say more.";
+    super([{ code: 'lab-command', message: `${what} failed: ${reason(lines)}`, hint }]);
     this.name = 'CommandFailed';
     this.lines = lines;
   }

@@ -50,7 +50,8 @@ export class TestCloud {
   }
 
   async up(): Promise<void> {
-    expect(await this.cellwise('lab', 'up')).toMatchObject({ code: 0 });
+    const { code, err } = await this.cellwise('lab', 'up');
+    expect(code, err).toBe(0);
   }
 
   async down(): Promise<void> {

@@ -1,13 +1,14 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import type { Dated } from '../../src/engine/ledger.ts';
 import { TestCloud } from '../cli/test-cloud.ts';
+import { CephClient } from './ceph-client.ts';
 
 // Ceph from one major version to the next but one, by packages, under a client that writes and reads all the time. Each
 // test goes on where the one before it stopped. Most of its time are packages: `npm run test:upgrade`.
 const cloud = new TestCloud('cephup', '10.103');
+const client = new CephClient(cloud);
 const minutes = 60_000;
 const run = ['--yes', '--accept-irreversible'];
 
@@ -33,13 +34,7 @@ it('there is a cluster of the release before, and a client that writes and reads
   const { code, err } = await cloud.apply();
   expect(code, err).toBe(0);
   expect(await versions()).toEqual(['18']);
-  await ceph('osd pool create proof 16 16 replicated --autoscale-mode=off');
-  await ceph('osd pool application enable proof rbd');
-  const keyring = await ceph("auth get-or-create client.proof mon 'allow r' osd 'allow rw pool=proof'");
-  await give('/etc/ceph/ceph.client.proof.keyring', `${keyring}\n`);
-  await give('/root/proof.py', readFileSync('test/proof/ceph-client.py', 'utf8'));
-  await cloud.on('ctl1', 'systemd-run -q --unit proof python3 /root/proof.py');
-  await expect.poll(() => counts().then(({ ok }) => ok), { timeout: minutes }).toBeGreaterThan(50);
+  await client.begin();
 });
 
 it('an apply does not go to another release, and names the way', { timeout: 2 * minutes }, async () => {
@@ -80,7 +75,7 @@ it('it is paused among the monitors: a cluster of two versions that works', { ti
   expect(code, err).toBe(1);
   expect(await versions()).toEqual(['18', '20']);
   expect(await flags()).not.toContain('noout');
-  await unharmed();
+  await client.goesOn();
 });
 
 it('it is resumed, the deployer is killed among the OSDs, and what it had taken is not lost', { timeout: 10 * minutes }, async () => {
@@ -88,7 +83,7 @@ it('it is resumed, the deployer is killed among the OSDs, and what it had taken 
   await expect.poll(() => reached('host-done', 'storage/ceph-osd'), { timeout: 9 * minutes, interval: 200 }).toBe(true);
   deployer.kill('SIGKILL');
   expect(await flags()).toContain('noout');
-  await unharmed();
+  await client.goesOn();
 });
 
 it('it is resumed once more, and ends', { timeout: 10 * minutes }, async () => {
@@ -104,7 +99,7 @@ it('it is resumed once more, and ends', { timeout: 10 * minutes }, async () => {
   expect([...health.matchAll(/\] (\w+):/g)].map(([, code]) => code).filter((code) => !code!.startsWith('AUTH_INSECURE_'))).toEqual([]);
   expect(await cloud.on('sto1', 'ls /usr/local/lib/ceph-mgr')).toBe('');
   expect(await cloud.on('sto1', 'ls /var/backups/ceph-before-2026.1')).toContain('monmap');
-  await unharmed();
+  await client.goesOn();
 });
 
 it('an apply has nothing to do', { timeout: 5 * minutes }, async () => {
@@ -114,13 +109,13 @@ it('an apply has nothing to do', { timeout: 5 * minutes }, async () => {
 
 it('the client has seen no error and read nothing wrong', { timeout: minutes }, async () => {
   await cloud.on('ctl1', 'systemctl stop proof');
-  const all = await unharmed();
+  const all = await client.unharmed();
   process.stderr.write(`the client: ${JSON.stringify(all)}\n${durations().join('\n')}\n`);
   expect(all.ok).toBeGreaterThan(1000);
 });
 
 function ceph(words: string): Promise<string> {
-  return cloud.on('sto1', `timeout 60 ceph ${words} 2>/dev/null`);
+  return client.ceph(words);
 }
 
 /** The major versions that daemons run. */
@@ -155,28 +150,4 @@ function reached(type: 'wave-done' | 'host-done', stage: string): boolean {
 /** What the ledger tells of the time that hosts took. */
 function durations(): string[] {
   return facts().flatMap((fact) => (fact.type === 'host-done' ? [`${fact.at} ${fact.stage} ${fact.host}: ${fact.seconds} s`] : []));
-}
-
-interface Counts {
-  readonly ok: number;
-  readonly errors: number;
-  readonly wrong: number;
-  readonly slowest: number;
-}
-
-async function counts(): Promise<Counts> {
-  return JSON.parse(await cloud.on('ctl1', 'cat /root/proof.json || echo "{}"')) as Counts;
-}
-
-/** The client goes on, and nothing has gone wrong for it so far. */
-async function unharmed(): Promise<Counts> {
-  await delay(1500);
-  const now = await counts();
-  expect(now).toMatchObject({ errors: 0, wrong: 0 });
-  return now;
-}
-
-async function give(path: string, content: string): Promise<void> {
-  const encoded = Buffer.from(content).toString('base64');
-  await cloud.on('ctl1', `umask 077; printf %s ${encoded} | base64 -d >${path}`);
 }

@@ -1,13 +1,14 @@
-import { readFileSync } from 'node:fs';
 import { setTimeout as delay } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Event } from '../../src/base/event.ts';
 import { docker } from '../../src/lab/docker.ts';
 import { TestCloud } from '../cli/test-cloud.ts';
+import { CephClient } from './ceph-client.ts';
 
 // A cluster's life on machines, each test on what those before it left, while a client writes and reads all the time.
 // Takes a quarter of an hour and more, most of it downloads: `npm run test:ceph`.
-const cloud = new TestCloud('ceph', '10.102.0');
+const cloud = new TestCloud('ceph', '10.102');
+const client = new CephClient(cloud);
 const three = 'sto[1-3]: { address: 10.102.0.31, kind: storage, disks: [{ device: /dev/sdb, size: 4G }] }';
 const fourth = 'sto4: { address: 10.102.0.34, kind: storage, disks: [{ device: /dev/sdb, size: 4G }] }';
 const part = ['--only', 'kind:storage,role:ceph-client'];
@@ -48,13 +49,7 @@ describe('from nothing', () => {
   });
 
   it('a client begins to write and read', async () => {
-    await ceph('osd pool create proof 16 16 replicated --autoscale-mode=off');
-    await ceph('osd pool application enable proof rbd');
-    const keyring = await ceph("auth get-or-create client.proof mon 'allow r' osd 'allow rw pool=proof'");
-    await give('/etc/ceph/ceph.client.proof.keyring', `${keyring}\n`);
-    await give('/root/proof.py', readFileSync('test/proof/ceph-client.py', 'utf8'));
-    await cloud.on('ctl1', 'systemd-run -q --unit proof python3 /root/proof.py');
-    await expect.poll(() => counts().then(({ ok }) => ok), { timeout: minutes }).toBeGreaterThan(50);
+    await client.begin();
   });
 });
 
@@ -65,7 +60,7 @@ describe('day two, with nobody noticing', () => {
     expect(await cloud.apply(...part)).toMatchObject({ code: 0, summary: { failed: 0 } });
     expect(await ceph('osd stat')).toMatch(/^4 osds: 4 up .*4 in/);
     await isClean();
-    await unharmed();
+    await client.goesOn();
   });
 
   it('a changed setting restarts all daemons, one host after the other', { timeout: 20 * minutes }, async () => {
@@ -80,7 +75,7 @@ describe('day two, with nobody noticing', () => {
       });
     }
     await isClean();
-    await unharmed();
+    await client.goesOn();
   });
 
   it('two nodes cannot leave: the plan is refused with the figure, and nothing is touched', { timeout: 5 * minutes }, async () => {
@@ -104,7 +99,7 @@ describe('day two, with nobody noticing', () => {
     expect(await cloud.apply(...part)).toMatchObject({ code: 0, summary: { failed: 0 } });
     expect(await ceph('osd tree')).not.toContain('sto4');
     expect(await cloud.apply(...part)).toMatchObject({ code: 0, changed: [] });
-    await unharmed();
+    await client.goesOn();
   });
 
   it('a node is killed and comes back', { timeout: 10 * minutes }, async () => {
@@ -114,7 +109,7 @@ describe('day two, with nobody noticing', () => {
     await cloud.up();
     await expect.poll(() => cloud.cellwise('verify', ...part).then(({ code }) => code), { timeout: 5 * minutes, interval: 3000 }).toBe(0);
     expect(await cloud.apply(...part)).toMatchObject({ code: 0, changed: [] });
-    await unharmed();
+    await client.goesOn();
   });
 
   it('an empty machine with the old disk is made whole', { timeout: 20 * minutes }, async () => {
@@ -127,7 +122,7 @@ describe('day two, with nobody noticing', () => {
     const uuids = (dump: string) => (JSON.parse(dump) as { osds: { uuid: string }[] }).osds.map(({ uuid }) => uuid);
     expect(uuids(await ceph('osd dump -f json'))).toEqual(uuids(before));
     await isClean();
-    await unharmed();
+    await client.goesOn();
   });
 
   it('a host that only vanishes from the file is left alone, and that is said', { timeout: 5 * minutes }, async () => {
@@ -139,7 +134,7 @@ describe('day two, with nobody noticing', () => {
 
   it('the client has seen no error and read nothing wrong', { timeout: 5 * minutes }, async () => {
     await cloud.on('ctl1', 'systemctl stop proof');
-    const all = await unharmed();
+    const all = await client.unharmed();
     process.stderr.write(`the client: ${JSON.stringify(all)}\n`);
     expect(all.ok).toBeGreaterThan(1000);
   });
@@ -154,33 +149,9 @@ function isService(event: Event, role: string): event is Extract<Event, { type: 
 }
 
 function ceph(words: string): Promise<string> {
-  return cloud.on('sto1', `timeout 60 ceph ${words} 2>/dev/null`);
+  return client.ceph(words);
 }
 
 async function isClean(): Promise<void> {
   expect(await ceph('pg stat')).toMatch(/^(\d+) pgs: \1 active\+clean/);
-}
-
-interface Counts {
-  readonly ok: number;
-  readonly errors: number;
-  readonly wrong: number;
-  readonly slowest: number;
-}
-
-async function counts(): Promise<Counts> {
-  return JSON.parse(await cloud.on('ctl1', 'cat /root/proof.json || echo "{}"')) as Counts;
-}
-
-/** The client goes on, and nothing has gone wrong for it so far. */
-async function unharmed(): Promise<Counts> {
-  await delay(1500);
-  const now = await counts();
-  expect(now).toMatchObject({ errors: 0, wrong: 0 });
-  return now;
-}
-
-async function give(path: string, content: string): Promise<void> {
-  const encoded = Buffer.from(content).toString('base64');
-  await cloud.on('ctl1', `umask 077; printf %s ${encoded} | base64 -d >${path}`);
 }

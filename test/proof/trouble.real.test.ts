@@ -8,7 +8,7 @@ import { TestCloud, type Applied } from '../cli/test-cloud.ts';
 
 // Networks, clocks, logins and operators that are not as they should be, each under a whole `apply` of a role that is slow
 // in three ways: packages, a file whose check takes its time, a service that starts slowly.
-const cloud = new TestCloud('trouble', '10.119.0');
+const cloud = new TestCloud('trouble', '10.119');
 const deployer = '10.119.0.1';
 const hosts = ['cmp1', 'cmp2', 'cmp3'];
 const slow = 20;
