@@ -18,6 +18,17 @@ export interface Holdings {
 // Ceph warns when an OSD is this full, and at 0.95 it stops all writing.
 const nearFull = 0.85;
 
+/** A disk that leaves, as params of a step. */
+export const leavingDisk = {
+  type: 'object',
+  required: ['host', 'device'],
+  additionalProperties: false,
+  properties: {
+    host: { type: 'string', description: 'Its host.' },
+    device: { type: 'string', pattern: '^/dev/', description: 'The disk.' },
+  },
+} as const;
+
 /** KiB that are on some OSDs. */
 export function dataOn({ nodes }: Holdings, osds: ReadonlySet<number>): number {
   return nodes.filter(({ id }) => osds.has(id)).reduce((sum, { kb_used: used = 0 }) => sum + used, 0);
@@ -25,21 +36,32 @@ export function dataOn({ nodes }: Holdings, osds: ReadonlySet<number>): number {
 
 /** Why the data on some OSDs has no other place in the cluster, with the figure; undefined: it has. */
 export function drainObstacle(holdings: Holdings, leaving: ReadonlySet<number>): string | undefined {
-  const hosts = holdings.nodes.filter(({ type }) => type === 'host');
-  const stays = (id: number): boolean => !leaving.has(id) && holdings.nodes.some((node) => node.id === id && (node.reweight ?? 0) > 0);
-  const left = hosts.filter(({ children = [] }) => children.some(stays));
+  // What is out already moves whatever is said here, and a part of it is counted in both places.
+  const inside = new Map(holdings.nodes.filter(({ reweight = 0 }) => reweight > 0).map((node) => [node.id, node]));
+  const hosts = holdings.nodes
+    .filter(({ type }) => type === 'host')
+    .map(({ name, children = [] }) => ({ name, osds: children.filter((id) => inside.has(id)) }));
+  const left = hosts.filter(({ osds }) => osds.some((id) => !leaving.has(id)));
   const widest = holdings.pools.toSorted((a, b) => b.size - a.size)[0];
   if (widest && widest.size > left.length) {
     return `the pool ${widest.pool_name} keeps ${widest.size} copies on as many hosts, and ${left.length} would be left`;
   }
-  // With as many hosts as copies, each host holds one of each: what leaves a disk has to stay on its host.
+  const used = (osds: readonly number[]): number => dataOn(holdings, new Set(osds));
+  const all = hosts.flatMap(({ osds }) => osds);
+  // With as many hosts as copies, each host holds one of each: all of it has to fit on each, and what leaves a disk stays on its host.
   const groups =
-    widest?.size === left.length ? left.map(({ children = [] }) => children) : [hosts.flatMap(({ children = [] }) => children)];
-  for (const group of groups) {
-    const moves = dataOn(holdings, new Set(group.filter((id) => leaving.has(id))));
-    const others = holdings.nodes.filter(({ id }) => group.includes(id) && stays(id));
-    const room = others.reduce((sum, { kb = 0, kb_used: used = 0 }) => sum + Math.max(0, kb * nearFull - used), 0);
-    if (moves > room) return `${size(moves)} would have to go where there is room for ${size(room)}`;
+    widest?.size === left.length
+      ? left.map(({ name, osds }) => ({
+          where: `to ${name}, `,
+          osds,
+          holds: left.length < hosts.length ? Math.max(used(all) / left.length, used(osds)) : used(osds),
+        }))
+      : [{ where: '', osds: all, holds: used(all) }];
+  for (const { where, osds, holds } of groups) {
+    const stay = osds.filter((id) => !leaving.has(id));
+    const moves = holds - used(stay);
+    const room = stay.reduce((sum, id) => sum + Math.max(0, inside.get(id)!.kb! * nearFull - inside.get(id)!.kb_used!), 0);
+    if (moves > room) return `${size(moves)} would have to go ${where}where there is room for ${size(room)}`;
   }
   return undefined;
 }

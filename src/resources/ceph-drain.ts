@@ -1,5 +1,5 @@
 import { askCeph, cephAnswers, uuid5 } from '../base/ceph.ts';
-import { dataOn, drainObstacle, size, type Holdings } from '../base/ceph-drain.ts';
+import { dataOn, drainObstacle, leavingDisk, size, type Holdings } from '../base/ceph-drain.ts';
 import { sh, withInput, withTimeout } from '../base/command.ts';
 import type { State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
@@ -21,15 +21,7 @@ export const cephDrain = defineResource({
       disks: {
         type: 'array',
         description: 'Disks that leave hosts which stay.',
-        items: {
-          type: 'object',
-          required: ['host', 'device'],
-          additionalProperties: false,
-          properties: {
-            host: { type: 'string', description: 'Its host.' },
-            device: { type: 'string', pattern: '^/dev/', description: 'The disk.' },
-          },
-        },
+        items: leavingDisk,
       },
       fsid: { type: 'string', pattern: '^[0-9a-f-]{36}$', description: "The cluster's id." },
     },

@@ -1,26 +1,16 @@
 // What depends on a secret, in the inventories that come with Cellwise: the steps of a plan that are other ones when its value is.
 import { readFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { reveal, Secret } from '../../src/base/secret.ts';
 import { readInventory } from '../../src/inventory/read.ts';
 import { readRoles } from '../../src/roles/role.ts';
-import { planOf, secretsOf } from './clouds.ts';
+import { planOf, secretsOf, wantedOf } from './clouds.ts';
 
 const { roles } = readRoles('roles');
 
 /** By step: all that is wanted, secrets in the clear. */
 function wanted(file: string, values: Readonly<Record<string, string>> = {}): ReadonlyMap<string, string> {
   const { inventory } = readInventory(file, readFileSync(file, 'utf8'));
-  const plan = planOf(inventory!, roles, secretsOf(values));
-  const steps = [...plan.nodes.values()].flatMap((node) => (node.kind === 'step' ? [node] : []));
-  return new Map(steps.map(({ step, params }) => [step, JSON.stringify(clear(params))]));
-}
-
-function clear(value: unknown): unknown {
-  if (value instanceof Secret) return reveal(value);
-  if (Array.isArray(value)) return value.map(clear);
-  if (typeof value !== 'object' || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, clear(each)]));
+  return wantedOf(planOf(inventory!, roles, secretsOf(values)));
 }
 
 /** The steps that the rotation of a secret changes. */

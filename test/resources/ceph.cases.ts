@@ -38,6 +38,10 @@ function disk(kind: string, label: object | undefined, cluster: readonly unknown
   const written = label === undefined ? '' : JSON.stringify({ '/dev/sdb': label });
   return `disk\t/dev/sdb\t${kind}\t${written}\n${running}${said(...cluster)}\n`;
 }
+const leaving = [
+  { host: 'sto1', device: '/dev/sdc' },
+  { host: 'sto2', device: '/dev/sdd' },
+];
 const label = { ceph_fsid: fsid, osd_uuid: mine, whoami: '7', ready: 'ready' };
 
 const tree = (free: number, used = 1 << 20): object => ({
@@ -48,6 +52,20 @@ const tree = (free: number, used = 1 << 20): object => ({
       { id: n, type: 'osd', name: `osd.${n}`, kb: used + free, kb_used: used, reweight: 1 },
     ]),
   ],
+});
+/** Three hosts with two disks each, `free` KiB on each; of osd.1 that share is in. */
+const twoDisks = (free: number, reweight = 1): object => ({
+  nodes: [1, 3, 5].flatMap((n) => [
+    { id: -n, type: 'host', name: `sto${(n + 1) / 2}`, children: [n, n + 1] },
+    ...[n, n + 1].map((id) => ({
+      id,
+      type: 'osd',
+      name: `osd.${id}`,
+      kb: (1 << 20) + free,
+      kb_used: 1 << 20,
+      reweight: id === 1 ? reweight : 1,
+    })),
+  ]),
 });
 const drain = { hosts: ['sto4'], disks: [{ host: 'sto1', device: '/dev/sdc' }], fsid };
 const meta = [{ id: 1, hostname: 'sto1', bluestore_bdev_partition_path: '/dev/sdc' }];
@@ -288,6 +306,24 @@ export const ceph: readonly Case[] = [
   },
   {
     type: 'ceph-osd',
+    is: 'of a disk that leaves',
+    params: { ...osds, leaving },
+    answer: `directory\t/dev/sdc\t/var/lib/ceph/osd/ceph-12\n${disk('ceph_bluestore ', label, [dump, {}], 'unit\t7\n')}`,
+    found: { '/dev/sdb': 'OSD', '/dev/sdc': 'osd.12 is set up' },
+    differs: ['/dev/sdc'],
+    runs: ['id=12', 'systemctl disable -q --now "ceph-osd@$id"', 'rm -r -- /var/lib/ceph/osd/ceph-"$id"', 'is still in the cluster'],
+    leaves: ['--mkfs', 'dd if=', '/dev/sdb'],
+  },
+  {
+    type: 'ceph-osd',
+    is: 'of a disk that has left',
+    params: { disks: [], fsid, host: 'sto1', leaving },
+    answer: `directory\t/dev/sdb\t/var/lib/ceph/osd/ceph-7\n${said(dump, {})}\n`,
+    found: { '/dev/sdc': 'no OSD' },
+    differs: null,
+  },
+  {
+    type: 'ceph-osd',
     is: 'unknown to its own cluster',
     params: osds,
     answer: disk('ceph_bluestore ', label, [{ osds: [] }, {}]),
@@ -355,6 +391,49 @@ export const ceph: readonly Case[] = [
     found: { sto4: 'osd.4, 4.0 GiB', osds: { sto4: [4] }, obstacle: '4.0 GiB would have to go where there is room for 0 KiB' },
     differs: ['sto4'],
     refuses: '4.0 GiB',
+  },
+  {
+    type: 'ceph-drain',
+    is: 'with as many hosts left as copies, and no room for a whole copy on one of them',
+    params: { ...drain, disks: [] },
+    answer: said(tree(1 << 18), [{ pool_name: 'vms', size: 3 }], dump, meta),
+    found: {
+      sto4: 'osd.4, 1.0 GiB',
+      osds: { sto4: [4] },
+      obstacle: '341 MiB would have to go to sto1, where there is room for 64 MiB',
+    },
+    differs: ['sto4'],
+    refuses: '341 MiB',
+  },
+  {
+    type: 'ceph-drain',
+    is: 'one disk of two, whose data has to stay on its host',
+    params: { hosts: [], disks: drain.disks, fsid },
+    answer: said(twoDisks(1 << 20), [{ pool_name: 'vms', size: 3 }], dump, meta),
+    found: {
+      'sto1 /dev/sdc': 'osd.1, 1.0 GiB',
+      osds: { 'sto1 /dev/sdc': [1] },
+      obstacle: '1.0 GiB would have to go to sto1, where there is room for 717 MiB',
+    },
+    differs: ['sto1 /dev/sdc'],
+    refuses: 'to sto1',
+  },
+  {
+    type: 'ceph-drain',
+    is: 'one disk of two, with room on the other',
+    params: { hosts: [], disks: drain.disks, fsid },
+    answer: said(twoDisks(1 << 22), [{ pool_name: 'vms', size: 3 }], dump, meta),
+    found: { 'sto1 /dev/sdc': 'osd.1, 1.0 GiB', osds: { 'sto1 /dev/sdc': [1] } },
+    differs: ['sto1 /dev/sdc'],
+    input: '{"osds":[1],"hosts":[],"daemons":[]}',
+  },
+  {
+    type: 'ceph-drain',
+    is: 'one disk that is out already: what is left of its data moves whatever is said',
+    params: { hosts: [], disks: drain.disks, fsid },
+    answer: said(twoDisks(1 << 20, 0), [{ pool_name: 'vms', size: 3 }], dump, meta),
+    found: { 'sto1 /dev/sdc': 'osd.1, 1.0 GiB', osds: { 'sto1 /dev/sdc': [1] } },
+    differs: ['sto1 /dev/sdc'],
   },
   {
     type: 'ceph-drain',
