@@ -239,32 +239,39 @@ function networksOf(inventory: Inventory): Context {
 function leavingOf(inventory: Inventory, placement: Placement): Context {
   let known = leaving.get(placement);
   if (!known) {
-    const { hosts } = inventory;
+    const { hosts, compute } = leaversOf(inventory);
     const fitting = hosts.filter(({ kinds }) => kinds.some((kind) => placement.role.on.includes(kind)));
     const [absent, present] = [fitting.filter(({ state }) => state === 'absent'), fitting.filter(({ state }) => state === 'present')];
     const disks = present.flatMap(({ name, disks: all }) =>
       all.filter(({ state }) => state === 'absent').map(({ device }) => ({ host: name, device })),
     );
-    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks, compute: leavingComputes(inventory) }));
+    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks, compute }));
   }
   return known;
 }
 
 const leaving = new WeakMap<Placement, Context>();
 
-function leavingComputes(inventory: Inventory): readonly Context[] {
-  let known = leavingFrom.get(inventory);
+/** Hosts that leave, or a disk of which does: few of a fleet. */
+function leaversOf(inventory: Inventory): Leavers {
+  let known = leavers.get(inventory);
   if (!known) {
+    const hosts = inventory.hosts.filter(({ state, disks }) => state === 'absent' || disks.some((disk) => disk.state === 'absent'));
     const computes = inventory.hosts.filter(({ kinds }) => kinds.includes('compute'));
     const [absent, present] = [computes.filter(({ state }) => state === 'absent'), computes.filter(({ state }) => state === 'present')];
     const stay = Map.groupBy(present, ({ cell }) => cell);
-    known = absent.map(({ name, cell }) => ({ name, to: (stay.get(cell) ?? []).map((host) => host.name) }));
-    leavingFrom.set(inventory, known);
+    const compute = absent.map(({ name, cell }) => ({ name, to: (stay.get(cell) ?? []).map((host) => host.name) }));
+    leavers.set(inventory, (known = { hosts, compute }));
   }
   return known;
 }
 
-const leavingFrom = new WeakMap<Inventory, readonly Context[]>();
+interface Leavers {
+  readonly hosts: readonly Host[];
+  readonly compute: readonly Context[];
+}
+
+const leavers = new WeakMap<Inventory, Leavers>();
 
 const faces = new WeakMap<Placement, Context>();
 

@@ -1,7 +1,7 @@
 import { Invalid, nearest, type Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import { canonical } from '../base/state.ts';
-import { Cycle, Graph } from '../graph/graph.ts';
+import { Cycle, Graph, type Need } from '../graph/graph.ts';
 import { carriedCells, ownCells } from '../inventory/inventory.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
 import { policyOf } from '../inventory/upgrade.ts';
@@ -249,12 +249,7 @@ interface Lane {
   readonly steps: readonly DeclaredStep[];
   next: number;
   /** What its next step waits for. */
-  behind: Edge[];
-}
-
-interface Edge {
-  readonly need: string;
-  readonly why: string;
+  behind: Need[];
 }
 
 /** The graph while it grows. */
@@ -338,7 +333,7 @@ class Build {
   openHost(host: Host): void {
     const declared = [...this.#declared.values()].flatMap((byHost) => byHost.get(host) ?? []);
     const sources = declared.filter((step) => phaseOf(step) === 'sources');
-    for (const step of sources) this.#add(step);
+    for (const step of sources) this.#add(step, []);
     const packages = declared.filter((step) => phaseOf(step) === 'packages');
     const services = declared.filter((step) => step.stepType === 'service');
     const units = () => ({ units: services.map((step) => String(step.params['unit'])) });
@@ -346,8 +341,10 @@ class Build {
       const resource = some[0]?.resource;
       if (resource?.via !== 'shell') return undefined;
       const step = new MergedStep(host.name, resource, some, units, role);
-      this.#add(step);
-      for (const source of sources) this.graph.after(step.step, source.step, 'packages come from sources');
+      this.#add(
+        step,
+        sources.map((source) => ({ need: source.step, why: 'packages come from sources' })),
+      );
       return step.step;
     };
     const byRole = (): ReadonlyMap<string, string> =>
@@ -370,12 +367,11 @@ class Build {
       const once = isOnce(written);
       for (const lane of once ? lanes.slice(0, 1) : lanes) {
         for (let step = lane.steps[lane.next]; step?.nth === i; step = lane.steps[++lane.next]) {
-          this.#add(step);
           if (written.apart) {
             this.#connectApart(placement, step, written.apart, lane);
             continue;
           }
-          this.#wait(step.step, lane.behind);
+          this.#add(step, lane.behind);
           this.#comeBehind(step.step, placement);
           lane.behind = [{ need: step.step, why: 'next in the role' }];
           if (once) for (const other of lanes.slice(1)) other.behind.push({ need: step.step, why: `once, on ${lane.host.name}` });
@@ -388,8 +384,7 @@ class Build {
     for (const { host, behind } of lanes) {
       const health = new DeclaredHealth(this.at(placement, host));
       this.nodes.set(health.id, health);
-      this.graph.add(health.id);
-      this.#wait(health.id, behind);
+      this.graph.add(health.id, behind);
       this.graph.after(ready, health.id, 'ready on all its hosts');
     }
   }
@@ -405,16 +400,16 @@ class Build {
 
   /** A step that waits for what it names and for nothing else; the role's health waits for it. */
   #connectApart(placement: Placement, step: DeclaredStep, { needs, after }: NonNullable<RoleStep['apart']>, lane: Lane): void {
-    this.#wait(step.step, this.#beginnings(placement, needs)(lane.host));
+    this.#add(step, this.#beginnings(placement, needs)(lane.host));
     for (const [other, why] of after) for (const need of lane.steps) if (need.nth === other) this.graph.after(step.step, need.step, why);
     lane.behind.push({ need: step.step, why: 'declared' });
   }
 
   /** What the first step of a role waits for on a host; hosts that are alike find the roles that it needs alike. */
-  #beginnings(placement: Placement, needs: readonly string[]): (host: Host) => Edge[] {
-    const known = new Map<Host, readonly ((host: Host) => Edge)[]>();
+  #beginnings(placement: Placement, needs: readonly string[]): (host: Host) => Need[] {
+    const known = new Map<Host, readonly ((host: Host) => Need)[]>();
     const found = (host: Host) =>
-      needs.flatMap((name): ((host: Host) => Edge)[] => {
+      needs.flatMap((name): ((host: Host) => Need)[] => {
         const need = near(this.#placements, name, placement, host);
         if (!need) return [];
         const [ready, here] = [{ need: readyId(need), why: `needs ${name}` }, `needs ${name} on this host`];
@@ -484,8 +479,7 @@ class Build {
         ),
       );
     steps.forEach((step, i) => {
-      this.#add(step);
-      if (i > 0) this.graph.after(step.step, steps[i - 1]!.step, `next in ${section}`);
+      this.#add(step, i === 0 ? [] : [{ need: steps[i - 1]!.step, why: `next in ${section}` }]);
     });
     return steps.map(({ step }) => step);
   }
@@ -500,15 +494,11 @@ class Build {
       if (phaseOf(step) === undefined) this.graph.after(step.step, last, 'expanded first');
   }
 
-  #wait(id: string, behind: readonly Edge[]): void {
-    for (const { need, why } of behind) this.graph.after(id, need, why);
-  }
-
-  #add(step: DeclaredStep | MergedStep): void {
+  #add(step: DeclaredStep | MergedStep, behind: readonly Need[]): void {
     const other = this.nodes.get(step.step);
     if (other?.kind === 'step') throw new Invalid([twice(step, other)]);
     this.nodes.set(step.step, step);
-    this.graph.add(step.step);
+    this.graph.add(step.step, behind);
   }
 
   #watched(placement: Placement, host: Host, written: RoleStep): Watched[] {
