@@ -14,9 +14,9 @@ import { twice } from './check.ts';
 import type { Api, Plan, PlannedTrial, PlanNode } from './plan.ts';
 import { withResources } from './resources.ts';
 import {
+  DeclaredHealth,
   DeclaredStep,
   guarded,
-  DeclaredHealth,
   healthId,
   MergedStep,
   patterns,
@@ -155,9 +155,7 @@ function place(inventory: Inventory, role: Role, group: Group, secretOf: SecretO
 function modelsOf(inventory: Inventory, placements: readonly Placement[]): ReadonlyMap<Host, Host> {
   const first = new Map<string, Host>();
   const modelOf = (host: Host): Host => {
-    const carries = placements.flatMap(({ role, hosts, on }) =>
-      on.has(host) ? [hosts[0] === host ? `first ${role.name}` : role.name] : [],
-    );
+    const carries = placements.flatMap(({ hosts, on }, i) => (on.has(host) ? [[i, hosts[0] === host]] : []));
     const { kinds, cell, zone, state, disks, addresses, params } = host;
     const shape = canonical([carries, kinds, cell, zone, state, disks, Object.keys(addresses), params]);
     if (!first.has(shape)) first.set(shape, host);
@@ -262,8 +260,9 @@ class Build {
   readonly #occasion: Occasion;
   /** For these nodes are made. */
   readonly #hosts: ReadonlySet<Host>;
-  /** In the order of role.yaml: the steps that are declared there. */
+  /** By host, in the order of role.yaml: the steps that are declared there. */
   readonly #declared = new Map<Placement, Map<Host, readonly DeclaredStep[]>>();
+  readonly #carriedBy = new Map<Host, readonly ReadonlyMap<Host, readonly DeclaredStep[]>[]>();
   readonly #opening = new Map<Host, Opening>();
 
   constructor(layout: Layout, occasion: Occasion, hosts: ReadonlySet<Host>) {
@@ -329,11 +328,19 @@ class Build {
     return { steps, own };
   }
 
+  /** What is declared for each role of a host: those of its model. */
+  #carried(host: Host): readonly ReadonlyMap<Host, readonly DeclaredStep[]>[] {
+    const model = this.#layout.models.get(host)!;
+    let carried = this.#carriedBy.get(model);
+    if (!carried) this.#carriedBy.set(model, (carried = [...this.#declared.values()].filter((byHost) => byHost.has(model))));
+    return carried;
+  }
+
   /** Sources, then packages: what opens a host, for all of its roles at once, or for each role that is upgraded by itself. */
   openHost(host: Host): void {
-    const declared = [...this.#declared.values()].flatMap((byHost) => byHost.get(host) ?? []);
+    const declared = this.#carried(host).flatMap((byHost) => byHost.get(host)!);
     const sources = declared.filter((step) => phaseOf(step) === 'sources');
-    for (const step of sources) this.#add(step, []);
+    for (const step of sources) this.#add(step);
     const packages = declared.filter((step) => phaseOf(step) === 'packages');
     const services = declared.filter((step) => step.stepType === 'service');
     const units = () => ({ units: services.map((step) => String(step.params['unit'])) });
@@ -494,7 +501,7 @@ class Build {
       if (phaseOf(step) === undefined) this.graph.after(step.step, last, 'expanded first');
   }
 
-  #add(step: DeclaredStep | MergedStep, behind: readonly Need[]): void {
+  #add(step: DeclaredStep | MergedStep, behind: readonly Need[] = []): void {
     const other = this.nodes.get(step.step);
     if (other?.kind === 'step') throw new Invalid([twice(step, other)]);
     this.nodes.set(step.step, step);

@@ -243,31 +243,23 @@ export class MergedStep implements Step {
 
 /** A role's health on a host, or its checks of a section of an upgrade; params are worked out when they are asked for. */
 export class DeclaredHealth implements Health {
+  // Members, not getters: some take a health as it is, but with other checks.
+  readonly kind = 'health';
   readonly id: string;
+  readonly host: string;
+  readonly role: string;
+  readonly cell: string | undefined;
   readonly #at: RoleOnHost;
   readonly #section: CheckSection | undefined;
   #checks: readonly HealthCheck[] | undefined;
 
   constructor(at: RoleOnHost, section?: CheckSection) {
+    this.id = healthId(at, section);
+    this.host = at.host.name;
+    this.role = at.role.name;
+    this.cell = at.cell;
     this.#at = at;
     this.#section = section;
-    this.id = healthId(at, section);
-  }
-
-  get kind() {
-    return 'health' as const;
-  }
-
-  get host(): string {
-    return this.#at.host.name;
-  }
-
-  get role(): string {
-    return this.#at.role.name;
-  }
-
-  get cell(): string | undefined {
-    return this.#at.cell;
   }
 
   get checks(): readonly HealthCheck[] {
@@ -378,12 +370,26 @@ function paramsOf(at: RoleOnHost, written: RoleStep | RoleCheck, nameParam: stri
     const content = template === undefined ? {} : { content: at.role.template(template)(at.context) };
     return { ...defaults(schema), ...dropUndefined(given), ...content };
   });
+  const before = right.get(written);
+  if (before && isSame(params, before)) return before;
   const problems: Problem[] = [
     ...at.role.faults(checkerOf(schema), written.path, withoutSecrets(params)),
     ...unfit(params, schema).map((message): Problem => ({ code: 'bad-value', message, place: at.role.place(written.path) })),
   ];
   if (problems.length > 0) throw new Invalid(problems);
+  right.set(written, params);
   return params;
+}
+
+// On most hosts a step's params come to the same: these are checked once, and one of them is kept.
+const right = new WeakMap<RoleStep | RoleCheck, AnyParams>();
+
+function isSame(params: AnyParams, others: AnyParams): boolean {
+  const names = Object.keys(params);
+  return (
+    names.length === Object.keys(others).length &&
+    names.every((name) => Object.hasOwn(others, name) && Object.is(params[name], others[name]))
+  );
 }
 
 /** A template that cannot be rendered is told as what is wrong at a path of role.yaml. */
