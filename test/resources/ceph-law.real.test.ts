@@ -59,6 +59,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
+const store = (zone: string) => ({ name: 'law', zone, disks: devices });
 const osds = { disks: ['/dev/sdb', '/dev/sdc', '/dev/sdd'], fsid, host: 'law' };
 
 function laws(): readonly Law[] {
@@ -105,6 +106,16 @@ chown ceph:ceph /var/lib/ceph/mgr/ceph-law/keyring && systemctl enable -q --now 
       first: 'differs',
       tamper: 'ceph config set osd/host:law osd_op_num_shards 3',
       mends: ['osd_op_num_shards'],
+    },
+    {
+      type: 'ceph-crush',
+      params: { hosts: [store('a'), { ...store('b'), name: 'two' }], copies: 2 },
+      first: 'differs',
+      tamper: 'ceph osd crush move law root=default',
+      mends: ['zone of law'],
+      // And back: there is one host only, so copies are on different disks.
+      then: `ceph osd crush rule dump replicated_rule -f json | grep -qF '"type":"zone"' && ceph osd crush rule rm replicated_rule &&
+ceph osd crush rule create-simple replicated_rule default osd firstn && ceph osd crush rm two && ceph osd crush rm zone-b`,
     },
     {
       type: 'ceph-osd',
@@ -212,6 +223,19 @@ test('a disk leaves once its data is elsewhere, and can come back', { timeout: 2
   expect(back?.differences).toMatchObject([{ key: '/dev/sdd', before: 'was osd.2, drained' }]);
   await mend(again.type, again.params, back!, run, send);
   expect(await difference(again.type, again.params, run, send)).toBeNull();
+});
+
+test('a host is in the zone that it was given before it had disks, and moves to another with all that is on it', async () => {
+  const { type, params } = resource('ceph-crush', { hosts: [store('b')], copies: 2 });
+  const change = await difference(type, params, run, send);
+  expect(change?.differences).toEqual([
+    { key: 'copies apart by', before: 'osd', after: 'host' },
+    { key: 'zone of law', before: 'a', after: 'b' },
+  ]);
+  await mend(type, params, change!, run, send);
+  expect(await difference(type, params, run, send)).toBeNull();
+  await byHand(`for id in 0 1; do ceph osd find $id -f json | grep -qF '"zone":"zone-b"' || exit; done
+timeout 60 rados -p law get object /tmp/back && cmp /tmp/data /tmp/back`);
 });
 
 async function refusal(name: string, wanted: AnyParams): Promise<string | undefined> {
