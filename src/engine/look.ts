@@ -1,3 +1,4 @@
+import PQueue from 'p-queue';
 import { withTimeout, type Command, type Output } from '../base/command.ts';
 import type { Shell } from '../base/shell.ts';
 import type { Health, HealthCheck, Step } from '../plan/plan.ts';
@@ -5,6 +6,9 @@ import type { ShellCheck } from '../resources/checks.ts';
 import type { AnyParams, Found, ShellResource } from '../resources/define.ts';
 import type { ApiSession } from './api.ts';
 import { batch } from './batch.ts';
+
+/** How many slow probes a host is given at once. */
+const slowAtOnce = 4;
 
 export type ShellStep = Step & { readonly resource: ShellResource<AnyParams> };
 
@@ -79,13 +83,14 @@ export function gather(steps: readonly ShellStep[]): Probe[] {
   const probes: Probe[] = [];
   for (const group of Map.groupBy(steps, (step) => step.resource).values()) {
     const { resource } = group[0]!;
-    const slow = resource.slow ?? false;
+    const slow = ({ params }: ShellStep): boolean =>
+      typeof resource.slow === 'function' ? resource.slow(params) : (resource.slow ?? false);
     if ('probeAll' in resource) {
       const all = group.map((step) => step.params);
       probes.push({
         steps: group,
         command: resource.probeAll(all),
-        slow,
+        slow: group.some(slow),
         read: (output) => answered(output) ?? resource.parseAll(output, all),
       });
     } else {
@@ -93,7 +98,7 @@ export function gather(steps: readonly ShellStep[]): Probe[] {
         probes.push({
           steps: [step],
           command: resource.probe(step.params),
-          slow,
+          slow: slow(step),
           read: (output) => [answered(output)?.[0] ?? resource.parse(output, step.params)],
         });
       }
@@ -113,7 +118,7 @@ export function isShellStep(step: Step): step is ShellStep {
   return step.resource.via === 'shell';
 }
 
-/** Everything is sent at once; what is slow runs beside the rest, so that the slowest alone sets the pace. */
+/** What is slow runs beside the rest, a few at a time: what starts a program of many modules must not push the services aside. */
 async function runAll(
   shell: Pick<Shell, 'run'>,
   asked: readonly { readonly command: Command; readonly slow: boolean }[],
@@ -122,7 +127,11 @@ async function runAll(
   const quick = batch(asked.flatMap(({ command, slow }) => (slow ? [] : [command])));
   const alone = asked.flatMap(({ command, slow }) => (slow ? [command] : []));
   const together = alone.length < asked.length ? [withTimeout(quick.command, 120)] : [];
-  const outputs = await Promise.all([...alone, ...together].map((command) => shell.run(command)));
+  const queue = new PQueue({ concurrency: slowAtOnce });
+  const outputs = await Promise.all([
+    ...alone.map((command) => queue.add(() => shell.run(command))),
+    ...together.map((command) => shell.run(command)),
+  ]);
   const answers = together.length > 0 ? quick.split(outputs.pop()!) : [];
   return asked.map(({ slow }) => (slow ? outputs.shift()! : answers.shift()!));
 }

@@ -6,6 +6,7 @@ export const command = defineResource({
   type: 'command',
   summary: 'A shell command, with a way to tell that it is done already: `creates`, `unless` or `onlyif`.',
   nameParam: 'run',
+  slow: (p) => p.unless !== undefined || p.onlyif !== undefined,
   params: {
     type: 'object',
     required: ['run'],

@@ -123,7 +123,7 @@ interface ShellBasics<P> extends Common<P> {
   /** The params of one step that does what all of these do; they fit the same schema. */
   readonly merge?: (all: readonly P[]) => AnyParams;
   /** Its probe starts a program that takes its time: it is run beside the others instead of among them. */
-  readonly slow?: boolean;
+  readonly slow?: boolean | ((params: P) => boolean);
   /**
    * Mending it takes no time and starts nothing, and its exit code tells whether it worked: the engine sends it along with
    * its neighbours, and looks at all of them behind the last.

@@ -59,13 +59,13 @@ describe('gather', () => {
 });
 
 describe('survey', () => {
-  it('sees steps and health of a host at once: one batch, and what is slow beside it', async () => {
+  it('sees steps and health of a host at once: one batch, and what is slow beside it, four at a time', async () => {
     const shell = new LocalShell('ctl1');
     const seen = survey(shell, steps(plan), healths(plan));
-    // All of it is on its way before the first answer: the batch, and four checks of type run.
+    // On its way before the first answer: a command that asks a program, three of four checks of type run, and the batch.
     expect(shell.sent.map(({ what }) => what)).toEqual(['run', 'run', 'run', 'run', 'run']);
     const { found, ill } = await seen;
-    expect(shell.sent).toHaveLength(5);
+    expect(shell.sent).toHaveLength(6);
     expect(found.get('ctl1/one/directory /usr')).toEqual({ kind: 'directory', owner: 'root:root', mode: '755' });
     expect(found.get('ctl1/one/file /usr/nosuch-file')).toBeNull();
     expect(found.get('ctl1/one/directory /nosuch-directory')).toBeNull();

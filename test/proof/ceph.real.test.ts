@@ -11,6 +11,7 @@ const cloud = new TestCloud('ceph', '10.102');
 const client = new CephClient(cloud);
 const three = 'sto[1-3]: { address: 10.102.0.31, kind: storage, disks: [{ device: /dev/sdb, size: 4G }] }';
 const fourth = 'sto4: { address: 10.102.0.34, kind: storage, disks: [{ device: /dev/sdb, size: 4G }] }';
+const withTwoDisks = (state: string) => fourth.replace(' }] }', ` }, { device: /dev/sdc, size: 4G, state: ${state} }] }`);
 const part = ['--only', 'kind:storage,role:ceph-client'];
 const minutes = 60_000;
 
@@ -54,17 +55,17 @@ describe('from nothing', () => {
 });
 
 describe('day two, with nobody noticing', () => {
-  it('a fourth node joins, and apply waits until all data is in place', { timeout: 20 * minutes }, async () => {
-    hosts([three, fourth]);
+  it('a fourth node with two disks joins, and apply waits until all data is in place', { timeout: 20 * minutes }, async () => {
+    hosts([three, withTwoDisks('present')]);
     await cloud.up();
     expect(await cloud.apply(...part)).toMatchObject({ code: 0, summary: { failed: 0 } });
-    expect(await ceph('osd stat')).toMatch(/^4 osds: 4 up .*4 in/);
+    expect(await ceph('osd stat')).toMatch(/^5 osds: 5 up .*5 in/);
     await isClean();
     await client.goesOn();
   });
 
   it('a changed setting restarts all daemons, one host after the other', { timeout: 20 * minutes }, async () => {
-    hosts([three, fourth], 16777217);
+    hosts([three, withTwoDisks('present')], 16777217);
     const { code, events } = await cloud.apply(...part);
     expect(code).toBe(0);
     for (const role of ['ceph-mon', 'ceph-mgr', 'ceph-osd', 'ceph-rgw']) {
@@ -74,6 +75,25 @@ describe('day two, with nobody noticing', () => {
         if (i % 2 === 1) expect([restarts[i - 1], restart]).toEqual([`${restart.split(' ')[0]!} step-start`, restart]);
       });
     }
+    await isClean();
+    await client.goesOn();
+  });
+
+  it('one of the two disks leaves, and its host goes on with the other', { timeout: 10 * minutes }, async () => {
+    hosts([three, withTwoDisks('absent')], 16777217);
+    const plan = await cloud.cellwise('plan', '--json', ...part);
+    const drain = plan.events.find((event) => event.type === 'step-planned' && event.stepType === 'ceph-drain');
+    const told = expect.stringMatching(/^osd\.\d+, [\d.]+ MiB$/) as string;
+    expect(drain).toMatchObject({ change: { differences: [{ key: 'sto4 /dev/sdc', before: told, after: 'gone' }] } });
+    const { code, err, changed } = await cloud.apply(...part);
+    expect({ code, changed: changed.map((id) => id.replace(/ .*/, '')) }, err).toEqual({
+      code: 0,
+      changed: ['sto1/ceph-osd/ceph-drain', 'sto4/ceph-osd/ceph-osd'],
+    });
+    expect(await ceph('osd stat')).toMatch(/^4 osds: 4 up .*4 in/);
+    expect(await cloud.on('sto4', 'ls -d /var/lib/ceph/osd/ceph-* | wc -l; systemctl --failed -q')).toBe('1');
+    expect(await cloud.apply(...part)).toMatchObject({ code: 0, changed: [] });
+    expect((await cloud.cellwise('verify', ...part)).code).toBe(0);
     await isClean();
     await client.goesOn();
   });
