@@ -67,9 +67,13 @@ export interface Placement extends Group {
   readonly params: (host: Host) => Context;
 }
 
-/** The roles of a cloud: all, or the services that the inventory asks for with all that they need, and what comes along with them. */
+/**
+ * The roles of a cloud: all but those that are optional, or the services that the inventory asks for with all that they
+ * need, and what comes along with them.
+ */
 export function wantedRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>): readonly Role[] {
-  const wanted = new Set(inventory.cloud.services ?? roles.keys());
+  const usual = [...roles.values()].flatMap(({ name, optional }) => (optional ? [] : [name]));
+  const wanted = new Set(inventory.cloud.services ?? usual);
   const parts = Map.groupBy(roles.values(), ({ partOf }) => partOf);
   for (const name of wanted) {
     for (const need of roles.get(name)?.needs ?? []) if (suits(inventory, roles.get(need))) wanted.add(need);

@@ -225,6 +225,14 @@ describe('services that an inventory asks for', () => {
     expect(wanted(', services: [four]')).toEqual(['four']);
     expect(wanted('').toSorted()).toEqual(['four', 'one', 'three', 'two']);
   });
+
+  it('are all but those that are optional where it asks for none', () => {
+    const roles = rolesOf({ usual: {}, store: { optional: true }, agent: { optional: true, needs: ['store'] } });
+    const wanted = (services = '') =>
+      [...planOf(inventoryOf(small, '', services), roles).nodes.values()].flatMap((node) => (node.kind === 'ready' ? [node.role] : []));
+    expect(wanted()).toEqual(['usual']);
+    expect(wanted(', services: [agent]').toSorted()).toEqual(['agent', 'store']);
+  });
 });
 
 describe('a host’s own networks', () => {

@@ -20,7 +20,7 @@ function rotated(file: string, secret: string): string[] {
   return [...after].flatMap(([step, params]) => (before.get(step) === params ? [] : [step])).toSorted();
 }
 
-const [lab, twoCells] = ['inventories/lab.yaml', 'inventories/two-cells.yaml'];
+const [lab, twoCells, telemetry] = ['inventories/lab.yaml', 'inventories/two-cells.yaml', 'inventories/telemetry.yaml'];
 const onController = [
   'ctl1/nova-api/service nova-api',
   'ctl1/nova-api/service nova-api-metadata',
@@ -63,12 +63,14 @@ describe('a password of the message queue', () => {
   });
 
   it.each([
-    ['neutron', ['ctl1', 'cmp1', 'cmp2']],
-    ['cinder', ['ctl1']],
-    ['heat', ['ctl1']],
-    ['keystone', ['ctl1']],
-  ])('that is %s’s changes its roles alone, on %j', (service, hosts) => {
-    const steps = rotated(lab, `rabbitmq.${service}`).map((step) => step.split('/'));
+    ['neutron', lab, ['ctl1', 'cmp1', 'cmp2']],
+    ['cinder', lab, ['ctl1']],
+    ['heat', lab, ['ctl1']],
+    ['keystone', lab, ['ctl1']],
+    ['ceilometer', telemetry, ['ctl1', 'cmp1']],
+    ['ceilometer', lab, []],
+  ])('that is %s’s changes its roles alone, in %s on %j', (service, file, hosts) => {
+    const steps = rotated(file, `rabbitmq.${service}`).map((step) => step.split('/'));
     expect(steps.map(([, role]) => role)).toEqual(steps.map(() => expect.stringMatching(`^${service}(-|$)`) as string));
     expect(new Set(steps.map(([host]) => host))).toEqual(new Set(hosts));
   });

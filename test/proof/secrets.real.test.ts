@@ -21,6 +21,7 @@ const canaries: Readonly<Record<string, string>> = {
   'keystone.admin_password': 'CanaryAdmin.x7Qm2vR9tL4w',
   'keystone.db_password': 'CanaryKeystoneDb5nT8cX1zB6',
   'mariadb.monitor_password': `CanaryMonitor'"$(id)\`;ä 😀 9`,
+  'rabbitmq.ceilometer': 'CanaryCeilometerB4xU9rE3oY',
   'rabbitmq.cinder': 'CanaryCinderR8wK2nY5qD',
   'rabbitmq.heat': 'CanaryHeatT3mZ9cF6hJ',
   'rabbitmq.keystone': 'CanaryRabbit/+&=?#@:p4 ',
