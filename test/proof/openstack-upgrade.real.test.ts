@@ -55,11 +55,7 @@ const versions = (host: string, ...names: readonly string[]) =>
   );
 
 /** Compute services that get no machines, and why. */
-const disabled = () =>
-  cloud.on(
-    'ctl1',
-    "mariadb -NBe 'SELECT CONCAT(host, \" \", disabled_reason) FROM nova.services WHERE disabled AND deleted = 0' | sed 's/[.][^ ]*//'",
-  );
+const disabled = () => cloud.on('ctl1', "mariadb -NBe 'SELECT host, disabled_reason FROM nova.services WHERE disabled AND deleted = 0'");
 const reached = (type: 'stage-done' | 'lease-taken', stage?: string) =>
   cloud.facts().some((fact) => fact.type === type && (stage === undefined || ('stage' in fact && fact.stage === stage)));
 
@@ -121,7 +117,7 @@ describe('from 2025.1 to 2026.1', () => {
     await expect.poll(() => deployer.exitCode ?? reached('lease-taken'), { timeout: 55 * minutes, interval: 200 }).toBe(true);
     deployer.kill('SIGKILL');
     await ended;
-    expect(await disabled()).toBe('cmp1 Cellwise upgrades this host to 2026.1.');
+    expect(await disabled()).toBe('cmp1\tCellwise upgrades this host to 2026.1.');
   });
 
   it('it is resumed once more, gives back what was taken, and ends', { timeout: 60 * minutes }, async () => {
