@@ -74,7 +74,7 @@ export class Shells {
       run: (command) => watched(raw.run(command)),
       mend: (command, said) => watched(raw.mend(command, said)),
       lock,
-      dial: (address, port) => raw.dial(address, port),
+      dial: (address, port) => watched(raw.dial(address, port)),
       close: () => Promise.resolve(),
     };
   }

@@ -60,6 +60,8 @@ export class Work {
   readonly #healths: ReadonlyMap<string, readonly Health[]>;
   readonly #open: Open;
   readonly #shells = new Map<string, Shell>();
+  /** Hosts beside those of this part of the plan. */
+  readonly #visits = new Map<string, Promise<Shell>>();
   readonly #down = new Set<string>();
 
   constructor({ plan, only, open, emit, drain, run, command, clock = wallClock }: RunOptions) {
@@ -81,8 +83,8 @@ export class Work {
     );
     this.hosts = plan.hosts.map((host) => host.name).filter((name) => this.#steps.has(name) || this.#healths.has(name));
     this.apis = openApis(plan.apis, {
-      dial: (host, address, port) => this.shell(host).dial(address, port),
-      mend: (host, ...command) => this.shell(host).mend(...command),
+      dial: async (host, address, port) => (await this.reach(host)).dial(address, port),
+      mend: async (host, ...command) => (await this.reach(host)).mend(...command),
     });
     emit({ type: 'run-start', run, command, cloud: plan.inventory.cloud.name, hosts: this.hosts.length, steps: this.#stepCount() });
   }
@@ -120,6 +122,26 @@ export class Work {
     const shell = this.#shells.get(host);
     if (!shell) throw new Unreachable(host, 'down', `${host} is not connected`);
     return shell;
+  }
+
+  /** The shell of any host of the cloud: an API may be on one that this part of the plan has nothing to do on. */
+  reach(host: string): Promise<Shell> {
+    if (this.#steps.has(host) || this.#healths.has(host)) return Promise.resolve().then(() => this.shell(host));
+    const visit = this.#visits.get(host) ?? this.#visit(host);
+    this.#visits.set(host, visit);
+    return visit;
+  }
+
+  async #visit(host: string): Promise<Shell> {
+    try {
+      const shell = await this.#open(host);
+      this.#shells.set(host, shell);
+      this.#refuseOther(shell);
+      return shell;
+    } catch (error) {
+      this.#visits.delete(host);
+      throw error;
+    }
   }
 
   /** Runs something on a host. A host that is lost meanwhile is told of once; the answer is undefined then. */

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Event, Summary } from '../../src/base/event.ts';
+import { openLedger, type Dated } from '../../src/engine/ledger.ts';
 import { docker } from '../../src/lab/docker.ts';
 import { testRun } from '../machines.ts';
 
@@ -87,6 +88,16 @@ export class TestCloud {
   /** Runs a shell script on a host, past Cellwise. */
   on(host: string, script: string): Promise<string> {
     return docker(['exec', this.container(host), 'sh', '-c', script]);
+  }
+
+  /** What its upgrade has written down so far. */
+  facts(): readonly Dated[] {
+    return openLedger(join(this.directory, '.cellwise/cloud/upgrade.jsonl')).facts;
+  }
+
+  /** A line for each host of each stage of its upgrade: when it was done, and what it took. */
+  turns(): string[] {
+    return this.facts().flatMap((fact) => (fact.type === 'host-done' ? [`${fact.at} ${fact.stage} ${fact.host}: ${fact.seconds} s`] : []));
   }
 
   #args(words: readonly string[]): string[] {

@@ -711,6 +711,31 @@ describe('a step behind an API', () => {
     expect(second.summary).toMatchObject({ changed: 0, failed: 0 });
   });
 
+  it('is found on a host that has nothing else to do', async () => {
+    const port = await keystone(false);
+    const { plan } = cloudOf(() => ({
+      keystone: {
+        params: { pw: { type: 'string', format: 'secret' } },
+        api: {
+          service: 'identity',
+          url: `http://127.0.0.1:${port}`,
+          login: { user: 'admin', password: '{{pw}}', project: 'admin', region: 'r' },
+        },
+        steps: [{ 'keystone-project': 'service' }],
+      },
+      user: { on: ['compute'], steps: [{ 'keystone-project': '{{host.name}}' }] },
+    }));
+    const only = new Set([...plan.graph.ids()].filter((id) => id.startsWith('cmp1/user/keystone-project')));
+    const local = localHosts();
+    const ran = await run(plan, { ...local, only });
+    consistent(ran);
+    expect(ran.summary).toMatchObject({ changed: 1, failed: 0, unreachable: 0, hosts: 1 });
+    expect([...local.shells].map(([host, { closed }]) => [host, closed])).toEqual([
+      ['cmp1', true],
+      ['ctl1', true],
+    ]);
+  });
+
   it('that is answered by an error fails, and blocks what needs it and nothing else', async () => {
     const { plan, directory, on } = projectCloud(await keystone(true));
     prepare(directory);

@@ -1,7 +1,4 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { Dated } from '../../src/engine/ledger.ts';
 import { TestCloud } from '../cli/test-cloud.ts';
 import { CephClient } from './ceph-client.ts';
 
@@ -110,7 +107,7 @@ it('an apply has nothing to do', { timeout: 5 * minutes }, async () => {
 it('the client has seen no error and read nothing wrong', { timeout: minutes }, async () => {
   await cloud.on('ctl1', 'systemctl stop proof');
   const all = await client.unharmed();
-  process.stderr.write(`the client: ${JSON.stringify(all)}\n${durations().join('\n')}\n`);
+  process.stderr.write(`the client: ${JSON.stringify(all)}\n${cloud.turns().join('\n')}\n`);
   expect(all.ok).toBeGreaterThan(1000);
 });
 
@@ -131,23 +128,6 @@ async function flags(): Promise<string> {
   return set.join(' ');
 }
 
-function facts(): Dated[] {
-  try {
-    const ledger = readFileSync(join(cloud.directory, '.cellwise/cloud/upgrade.jsonl'), 'utf8');
-    return ledger
-      .split('\n')
-      .slice(0, -1)
-      .map((line) => JSON.parse(line) as Dated);
-  } catch {
-    return [];
-  }
-}
-
 function reached(type: 'wave-done' | 'host-done', stage: string): boolean {
-  return facts().some((fact) => fact.type === type && fact.stage === stage);
-}
-
-/** What the ledger tells of the time that hosts took. */
-function durations(): string[] {
-  return facts().flatMap((fact) => (fact.type === 'host-done' ? [`${fact.at} ${fact.stage} ${fact.host}: ${fact.seconds} s`] : []));
+  return cloud.facts().some((fact) => fact.type === type && fact.stage === stage);
 }

@@ -6,6 +6,7 @@ import { TestCloud } from '../cli/test-cloud.ts';
 // uses its APIs. Takes half an hour and more, most of it downloads: `npm run test:upgrade`.
 const cloud = new TestCloud('upgrade', '10.104');
 const minutes = 60_000;
+const run = ['--yes', '--accept-irreversible'];
 const resources = `resources:
   images: { tiny: { build: tiny } }
   flavors: { m1.tiny: { vcpus: 1, ram: 128, disk: 1 } }
@@ -53,6 +54,11 @@ const versions = (host: string, ...names: readonly string[]) =>
     `dpkg-query -W -f '\${Package} \${Version}\n' ${names.join(' ')} | sed -E 's/ [0-9]+:/ /; s/^([^ ]+) ([0-9]+).*/\\1 \\2/'`,
   );
 
+/** Compute services that get no machines, and why. */
+const disabled = () => cloud.on('ctl1', "mariadb -NBe 'SELECT host, disabled_reason FROM nova.services WHERE disabled AND deleted = 0'");
+const reached = (type: 'stage-done' | 'lease-taken', stage?: string) =>
+  cloud.facts().some((fact) => fact.type === type && (stage === undefined || ('stage' in fact && fact.stage === stage)));
+
 beforeAll(() => {
   write('2025.1');
   return cloud.up();
@@ -94,9 +100,30 @@ describe('from 2025.1 to 2026.1', () => {
     expect(stages.find(({ id }) => id === 'cells/cell1')).toMatchObject({ taken: ['nova-compute: nova-service nova-compute'] });
   });
 
-  it('it is gone, role by role and host by host', { timeout: 60 * minutes }, async () => {
-    const { code, out, err } = await cloud.cellwise('upgrade', 'run', '--yes', '--accept-irreversible');
+  it('it is paused in the control plane: a cloud of two releases that works', { timeout: 40 * minutes }, async () => {
+    const walking = cloud.cellwise('upgrade', 'run', ...run);
+    await expect.poll(() => reached('stage-done', 'control/placement'), { timeout: 20 * minutes, interval: 500 }).toBe(true);
+    expect((await cloud.cellwise('upgrade', 'pause')).code).toBe(0);
+    const { code, out, err } = await walking;
+    expect({ code }, out + err).toEqual({ code: 1 });
+    expect(cloud.facts().at(-1)).toMatchObject({ type: 'paused', cause: 'operator' });
+    expect(await versions('ctl1', 'python3-placement', 'python3-nova')).toBe('python3-nova 31\npython3-placement 15');
+    expect(await boot('meanwhile', 'cmp2')).toHaveProperty('address');
+  });
+
+  it('it is resumed, and the deployer is killed with a compute host in its hands', { timeout: 60 * minutes }, async () => {
+    const deployer = cloud.start('upgrade', 'resume', ...run);
+    const ended = new Promise((resolve) => deployer.once('exit', resolve));
+    await expect.poll(() => deployer.exitCode ?? reached('lease-taken'), { timeout: 55 * minutes, interval: 200 }).toBe(true);
+    deployer.kill('SIGKILL');
+    await ended;
+    expect(await disabled()).toBe('cmp1\tCellwise upgrades this host to 2026.1.');
+  });
+
+  it('it is resumed once more, gives back what was taken, and ends', { timeout: 60 * minutes }, async () => {
+    const { code, out, err } = await cloud.cellwise('upgrade', 'resume', ...run);
     expect({ code }, out + err).toEqual({ code: 0 });
+    expect(await disabled()).toBe('');
     expect(
       await versions('ctl1', 'python3-keystone', 'python3-placement', 'python3-neutron', 'python3-cinder', 'python3-nova', 'python3-heat'),
     ).toBe(
@@ -114,7 +141,7 @@ describe('from 2025.1 to 2026.1', () => {
   it('the machine was not restarted; who used the cloud saw it go away for moments only', { timeout: 5 * minutes }, async () => {
     expect(await process('cmp1')).toBe(before);
     const all = await seen();
-    globalThis.process.stderr.write(`the client: ${JSON.stringify(all)}\n`);
+    globalThis.process.stderr.write(`the client: ${JSON.stringify(all)}\n${cloud.turns().join('\n')}\n`);
     expect(all['ping']!.failed).toBeLessThanOrEqual(1);
     for (const [name, { ok, longest }] of Object.entries(all)) {
       expect(ok, name).toBeGreaterThan(100);
@@ -136,7 +163,7 @@ describe('from 2025.1 to 2026.1', () => {
 
   it('nothing is left to do', { timeout: 20 * minutes }, async () => {
     expect(await cloud.apply()).toMatchObject({ code: 0, changed: [] });
-    const again = await cloud.cellwise('upgrade', 'run', '--yes', '--accept-irreversible', '--json');
+    const again = await cloud.cellwise('upgrade', 'run', ...run, '--json');
     expect(again.code).toBe(0);
     expect(again.events.flatMap((event) => (event.type === 'step-changed' ? [event.step] : []))).toEqual([]);
   });
