@@ -136,8 +136,8 @@ describe('day two, with nobody noticing', () => {
     const before = await ceph('osd dump -f json');
     await docker(['rm', '--force', cloud.container('sto3')]);
     await cloud.up();
-    const { code, changed } = await cloud.apply();
-    expect(code).toBe(0);
+    const { code, changed, events } = await cloud.apply();
+    expect(code, JSON.stringify(events.filter(({ type }) => type === 'step-failed'))).toBe(0);
     expect(changed).toContain('sto3/ceph-osd/ceph-osd /dev/sdb');
     const uuids = (dump: string) => (JSON.parse(dump) as { osds: { uuid: string }[] }).osds.map(({ uuid }) => uuid);
     expect(uuids(await ceph('osd dump -f json'))).toEqual(uuids(before));

@@ -50,7 +50,10 @@ afterAll(async () => {
 function writeInventory(more: Readonly<Record<string, string>>): void {
   const lines = hosts.map((host, i) => `  ${host}: { address: 10.119.0.2${i + 1}, kind: compute${more[host] ?? ''} }\n`);
   cloud.write((text) =>
-    text.replace('networks:', 'roles: [roles]\n\nnetworks:').replace(/^ {2}cmp\[[^]*?(?=\n\n)/m, lines.join('').trimEnd()),
+    text
+      .replace('services: [keystone]', 'services: [slow]')
+      .replace('networks:', 'roles: [roles]\n\nnetworks:')
+      .replace(/^ {2}cmp\[[^]*?(?=\n\n)/m, lines.join('').trimEnd()),
   );
 }
 
