@@ -63,6 +63,8 @@ class Upgrade {
   #state: UpgradeState;
   /** One question at a time, however many hosts have one. */
   #asking: Promise<unknown> = Promise.resolve();
+  /** One canary at a time: who tries is the same guest of the cloud. */
+  #trying: Promise<unknown> = Promise.resolve();
 
   constructor(options: UpgradeOptions) {
     this.#options = options;
@@ -339,7 +341,9 @@ class Upgrade {
   /** Before it is restored, a compute host is given no machine; the others wait until it has been seen to run one. */
   async #tryOut(stage: Stage, host: string): Promise<Outcome> {
     if (!this.#state.untried.has(turn(stage.id, host))) return { kind: 'done' };
-    return this.#options.tryOut?.(host) ?? this.#acts.tryOut(host);
+    const tried = this.#trying.then(() => this.#options.tryOut?.(host) ?? this.#acts.tryOut(host));
+    this.#trying = tried.catch(() => undefined);
+    return tried;
   }
 
   #run(ids: readonly string[]): Promise<Outcome> {
