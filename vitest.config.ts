@@ -1,4 +1,4 @@
-import { defineConfig } from 'vitest/config';
+import { defineConfig, type TestProjectInlineConfiguration } from 'vitest/config';
 
 // Tests against containers. Two files at a time: half of their time they wait, for a package, a unit or a time-out.
 const real = {
@@ -10,9 +10,13 @@ const real = {
 
 // Laws of step types that need half an OpenStack or a Ceph cluster, whose packages take minutes to install.
 const services = ['test/resources/cloud-law.real.test.ts', 'test/resources/ceph-law.real.test.ts'];
+const lab = ['test/cloud/lab.real.test.ts'];
+const upgrade = ['test/proof/*-upgrade.real.test.ts'];
+const heavy = ['test/cloud/**', 'test/proof/**', ...services];
 
-// `unit` needs nothing but Node, the others the Docker engine. `proof` is what takes its time: crashes, cut networks,
-// thousands of hostile values. `cloud`: whole clouds with machines in them, a quarter of an hour each.
+// `unit` needs nothing but Node, the others the Docker engine. `lab`, `cloud`: whole clouds with machines in them, a quarter
+// of an hour each. `upgrade`: from one release to the next. `proof` is what takes its time: crashes, cut networks, thousands
+// of hostile values. Whoever runs several gets them one after the other.
 export default defineConfig({
   test: {
     projects: [
@@ -25,10 +29,16 @@ export default defineConfig({
           maxWorkers: 2,
         },
       },
-      { test: { name: 'real', include: ['test/**/*.real.test.ts'], exclude: ['test/proof/**', 'test/cloud/**', ...services], ...real } },
-      { test: { name: 'services', include: services, ...real } },
-      { test: { name: 'cloud', include: ['test/cloud/*.real.test.ts'], ...real, maxWorkers: 1 } },
-      { test: { name: 'proof', include: ['test/proof/**/*.test.ts'], ...real } },
+      project('real', { include: ['test/**/*.real.test.ts'], exclude: heavy }),
+      project('services', { include: services, sequence: { groupOrder: 1 } }),
+      project('proof', { include: ['test/proof/**/*.test.ts'], exclude: upgrade, sequence: { groupOrder: 1 } }),
+      project('lab', { include: lab, maxWorkers: 1, sequence: { groupOrder: 2 } }),
+      project('cloud', { include: ['test/cloud/*.real.test.ts'], exclude: lab, maxWorkers: 1, sequence: { groupOrder: 3 } }),
+      project('upgrade', { include: upgrade, maxWorkers: 1, sequence: { groupOrder: 4 } }),
     ],
   },
 });
+
+function project(name: string, test: NonNullable<TestProjectInlineConfiguration['test']>): TestProjectInlineConfiguration {
+  return { test: { name, ...real, ...test } };
+}

@@ -4,6 +4,7 @@ import { createHash, randomBytes } from 'node:crypto';
 import { join } from 'node:path';
 import { GenericContainer, Wait } from 'testcontainers';
 import { ensureCache } from '../src/lab/cache.ts';
+import { detachDisks } from '../src/lab/disks.ts';
 import { docker } from '../src/lab/docker.ts';
 import { ensureImage } from '../src/lab/image.ts';
 import { ensureKey } from '../src/lab/key.ts';
@@ -139,18 +140,19 @@ async function sweep(isOver: (run: string) => boolean): Promise<void> {
   const networks = await leftOvers('network', isOver);
   if (machines.length + networks.length === 0) return;
   tell(`removing ${machines.length} machines and ${networks.length} networks that were left over`);
-  if (machines.length > 0) await docker(['rm', '--force', '--volumes', ...machines]);
-  if (networks.length > 0) await docker(['network', 'rm', ...networks]);
+  if (machines.length > 0) await docker(['rm', '--force', '--volumes', ...machines.map(({ id }) => id)]);
+  if (networks.length > 0) await docker(['network', 'rm', ...networks.map(({ id }) => id)]);
+  for (const directory of new Set(machines.flatMap(({ directory: lab }) => lab || []))) await detachDisks(directory);
 }
 
-/** Machines say their run by a label, labs of tests by their name, `test-RUN`. */
-async function leftOvers(kind: 'container' | 'network', isOver: (run: string) => boolean): Promise<string[]> {
-  const format = `{{.ID}}\t{{.Label "${runLabel}"}}\t{{.Label "cellwise.lab"}}`;
+/** Machines say their run by a label, labs of tests by their name: `test-RUN-…`, with a directory that their disks are in. */
+async function leftOvers(kind: 'container' | 'network', isOver: (run: string) => boolean): Promise<{ id: string; directory: string }[]> {
+  const format = `{{.ID}}\t{{.Label "${runLabel}"}}\t{{.Label "cellwise.lab"}}\t{{.Label "cellwise.directory"}}`;
   const rows = await docker([kind, 'ls', ...(kind === 'container' ? ['--all'] : []), '--format', format]);
   return rows.split('\n').flatMap((row) => {
-    const [id = '', run = '', lab = ''] = row.split('\t');
-    const owner = run || /^test-(\d+)$/.exec(lab)?.[1];
-    return owner !== undefined && isOver(owner) ? [id] : [];
+    const [id = '', run = '', lab = '', directory = ''] = row.split('\t');
+    const owner = run || /^test-(\d+)(?:-|$)/.exec(lab)?.[1];
+    return owner !== undefined && isOver(owner) ? [{ id, directory }] : [];
   });
 }
 

@@ -59,8 +59,7 @@ export async function walk(
 }
 
 function firstCause(graph: Graph, outcomes: ReadonlyMap<string, Outcome>, id: string): string | undefined {
-  for (const need of graph.needs(id).keys()) {
-    if (graph.isLoose(id, need)) continue;
+  for (const need of graph.firm(id)) {
     const outcome = outcomes.get(need);
     if (outcome?.kind === 'failed') return need;
     if (outcome?.kind === 'blocked') return outcome.by;

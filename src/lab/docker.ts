@@ -25,6 +25,15 @@ export function docker(args: readonly string[]): Promise<string> {
   });
 }
 
+/** What another command of this machine prints; nothing when it is missing or fails. */
+export function read(command: string, args: readonly string[]): Promise<string> {
+  return new Promise((resolve) => {
+    execFile(command, args, (error, out) => {
+      resolve(error ? '' : out);
+    });
+  });
+}
+
 /** Throws Invalid with the code `no-engine` unless a Docker engine answers. */
 export async function requireEngine(): Promise<void> {
   try {

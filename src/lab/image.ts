@@ -1,11 +1,10 @@
-import { execFile } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { Invalid } from '../base/problem.ts';
-import { docker, pipe, requireEngine } from './docker.ts';
+import { docker, pipe, read, requireEngine } from './docker.ts';
 
 /** Told what is going on, a line at a time. */
 export type Progress = (line: string) => void;
@@ -156,15 +155,6 @@ async function digest(data: unknown, files: readonly string[]): Promise<string> 
 }
 
 // --- small things ------------------------------------------------------------------------------------------------------
-
-/** What a command prints; nothing when it is missing or fails. */
-function read(command: string, args: readonly string[]): Promise<string> {
-  return new Promise((resolve) => {
-    execFile(command, args, (error, out) => {
-      resolve(error ? '' : out);
-    });
-  });
-}
 
 function withClock(progress: Progress): Progress {
   const start = performance.now();

@@ -5,11 +5,11 @@ import type { Emit } from '../base/event.ts';
 import { Invalid, type Problem } from '../base/problem.ts';
 import { ensureCache } from './cache.ts';
 import { attachDisks, detachDisks, diskLink } from './disks.ts';
-import { docker, requireEngine } from './docker.ts';
+import { docker, read, requireEngine } from './docker.ts';
 import { ensureImage } from './image.ts';
 import { ensureKey } from './key.ts';
 import { machineArguments, untilReady } from './machine.ts';
-import { differing, layOut, occupied, type Attachment, type LabHost, type LabSpec, type Layout } from './layout.ts';
+import { differing, layOut, occupied, type Attachment, type Interface, type LabHost, type LabSpec, type Layout } from './layout.ts';
 
 /** The label that all containers and networks of a lab carry, with the lab's name as its value. */
 const labLabel = 'cellwise.lab';
@@ -222,7 +222,9 @@ async function inParallel<T, R>(items: readonly T[], work: (item: T) => Promise<
 async function ensureNetworks(spec: LabSpec, layout: Layout, emit: Emit): Promise<void> {
   const there = new Set(await list('network', spec.name, '{{.Name}}'));
   const missing = layout.networks.filter(({ name }) => !there.has(name));
-  const taken = occupied(missing);
+  // Node's own list leaves out what nothing is plugged into, as is the bridge of a lab whose machines are stopped.
+  const interfaces = JSON.parse((await read('ip', ['-json', '-4', 'address'])) || '[]') as Interface[];
+  const taken = occupied(missing, interfaces);
   if (taken.length > 0) throw new Invalid(taken);
   for (const { name, cidr, gateway } of missing) {
     emit({ type: 'note', text: `making the network ${name}, ${cidr}` });

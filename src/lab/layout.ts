@@ -1,4 +1,3 @@
-import { networkInterfaces } from 'node:os';
 import { contains, formatAddress, overlap, parseAddress, parseBlock } from '../base/ipv4.ts';
 import { Invalid, type Problem } from '../base/problem.ts';
 
@@ -79,13 +78,21 @@ function gatewayTaken(host: LabHost, address: string): Problem {
   return { code: 'lab-network', message, hint: 'Give hosts in a lab addresses from .2 on.' };
 }
 
+/** An interface of this machine, as `ip -json address` says it. */
+export interface Interface {
+  readonly ifname: string;
+  readonly addr_info: readonly { readonly local: string; readonly prefixlen: number }[];
+}
+
 /** Networks that this machine is in itself: a lab network of the same addresses would cut it off from them. */
-export function occupied(networks: readonly LabNetwork[], interfaces = networkInterfaces()): Problem[] {
-  const own = Object.entries(interfaces).flatMap(([device, entries]) => (entries ?? []).map(({ cidr }) => ({ device, cidr: cidr ?? '' })));
+export function occupied(networks: readonly LabNetwork[], interfaces: readonly Interface[]): Problem[] {
+  const own = interfaces.flatMap(({ ifname, addr_info }) =>
+    addr_info.map(({ local, prefixlen }) => ({ ifname, cidr: `${local}/${prefixlen}` })),
+  );
   return networks.flatMap(({ name, cidr }) => {
     const clash = own.find((mine) => overlapping(mine.cidr, cidr));
     if (!clash) return [];
-    const message = `The network ${name}, ${cidr}, overlaps ${clash.cidr} of this machine's ${clash.device}`;
+    const message = `The network ${name}, ${cidr}, overlaps ${clash.cidr} of this machine's ${clash.ifname}`;
     return [{ code: 'lab-network', message, hint: 'Choose other addresses for the lab, or take down the lab that uses them.' }];
   });
 }

@@ -67,9 +67,13 @@ export interface Placement extends Group {
   readonly params: (host: Host) => Context;
 }
 
-/** The roles of a cloud: all, or the services that the inventory asks for with all that they need, and what comes along with them. */
+/**
+ * The roles of a cloud: all but those that are optional, or the services that the inventory asks for with all that they
+ * need, and what comes along with them.
+ */
 export function wantedRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>): readonly Role[] {
-  const wanted = new Set(inventory.cloud.services ?? roles.keys());
+  const usual = [...roles.values()].flatMap(({ name, optional }) => (optional ? [] : [name]));
+  const wanted = new Set(inventory.cloud.services ?? usual);
   const parts = Map.groupBy(roles.values(), ({ partOf }) => partOf);
   for (const name of wanted) {
     for (const need of roles.get(name)?.needs ?? []) if (suits(inventory, roles.get(need))) wanted.add(need);
@@ -176,29 +180,41 @@ const networkHosts = new WeakMap<Inventory, boolean>();
 
 /**
  * What names mean in the templates of a role on a host. Names of roles that it does not need are unknown. `cell`: that of a
- * single step, where it is not the role's.
+ * single step, where it is not the role's. `own` is called when something is read that is the host's own: hosts of one shape
+ * have all the rest in common.
  */
-export function contextOf(inventory: Inventory, placement: Placement, host: Host, placements: Placements, cell = placement.cell): Context {
+export function contextOf(
+  inventory: Inventory,
+  placement: Placement,
+  host: Host,
+  placements: Placements,
+  cell: string | undefined,
+  own: () => void,
+): Context {
   const { role } = placement;
   const [carried] = carriedCells(inventory);
+  const facts = {
+    name: host.name,
+    address: host.address,
+    addresses: { data: host.address, storage: host.address, ...host.addresses },
+    kinds: host.kinds,
+    cell: host.cell,
+    zone: host.zone,
+    disks: devicesOf(host.disks),
+  };
   return {
     ...Object.fromEntries(
       [...role.needs, ...role.reads].flatMap((name) => {
         const other = near(placements, name, placement, host, cell);
-        return other ? [[name, face(inventory, other, host)]] : [];
+        return other ? [[name, face(inventory, other, host, own)]] : [];
       }),
     ),
     ...placement.params(host),
     cell: { name: cell ?? carried, own: cell !== undefined },
     os: role.os[family(inventory)] ?? {},
-    host: {
-      name: host.name,
-      address: host.address,
-      addresses: { data: host.address, storage: host.address, ...host.addresses },
-      kinds: host.kinds,
-      cell: host.cell,
-      zone: host.zone,
-      disks: devicesOf(host.disks),
+    get host() {
+      own();
+      return facts;
     },
     hosts: addressesOf(placement),
     leaving: leavingOf(inventory, placement),
@@ -224,31 +240,42 @@ function networksOf(inventory: Inventory): Context {
  * What the inventory says is to leave, of the kinds that carry a role: hosts, and disks of hosts that stay. And of all
  * compute hosts: those that leave, with the others of the same cell.
  */
-function leavingOf({ hosts }: Inventory, placement: Placement): Context {
+function leavingOf(inventory: Inventory, placement: Placement): Context {
   let known = leaving.get(placement);
   if (!known) {
+    const { hosts, compute } = leaversOf(inventory);
     const fitting = hosts.filter(({ kinds }) => kinds.some((kind) => placement.role.on.includes(kind)));
     const [absent, present] = [fitting.filter(({ state }) => state === 'absent'), fitting.filter(({ state }) => state === 'present')];
     const disks = present.flatMap(({ name, disks: all }) =>
       all.filter(({ state }) => state === 'absent').map(({ device }) => ({ host: name, device })),
     );
-    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks, compute: leavingComputes(hosts) }));
+    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks, compute }));
   }
   return known;
 }
 
 const leaving = new WeakMap<Placement, Context>();
 
-function leavingComputes(hosts: readonly Host[]): readonly Context[] {
-  const computes = hosts.filter(({ kinds }) => kinds.includes('compute'));
-  const stay = Map.groupBy(
-    computes.filter(({ state }) => state === 'present'),
-    ({ cell }) => cell,
-  );
-  return computes
-    .filter(({ state }) => state === 'absent')
-    .map(({ name, cell }) => ({ name, to: (stay.get(cell) ?? []).map((host) => host.name) }));
+/** Hosts that leave, or a disk of which does: few of a fleet. */
+function leaversOf(inventory: Inventory): Leavers {
+  let known = leavers.get(inventory);
+  if (!known) {
+    const hosts = inventory.hosts.filter(({ state, disks }) => state === 'absent' || disks.some((disk) => disk.state === 'absent'));
+    const computes = inventory.hosts.filter(({ kinds }) => kinds.includes('compute'));
+    const [absent, present] = [computes.filter(({ state }) => state === 'absent'), computes.filter(({ state }) => state === 'present')];
+    const stay = Map.groupBy(present, ({ cell }) => cell);
+    const compute = absent.map(({ name, cell }) => ({ name, to: (stay.get(cell) ?? []).map((host) => host.name) }));
+    leavers.set(inventory, (known = { hosts, compute }));
+  }
+  return known;
 }
+
+interface Leavers {
+  readonly hosts: readonly Host[];
+  readonly compute: readonly Context[];
+}
+
+const leavers = new WeakMap<Inventory, Leavers>();
 
 const faces = new WeakMap<Placement, Context>();
 
@@ -256,9 +283,18 @@ const faces = new WeakMap<Placement, Context>();
  * What a role shows to those that need it: its hosts, the address to reach it at, its params on its first host. One of
  * scope host that `host` carries, too, shows itself as it is there.
  */
-function face(inventory: Inventory, placement: Placement, host: Host): Context {
+function face(inventory: Inventory, placement: Placement, host: Host, own: () => void): Context {
   const { role, hosts, on, params } = placement;
-  if (role.scope === 'host' && on.has(host)) return { ...params(host), hosts: addressesOf(placement), address: host.address };
+  if (role.scope === 'host' && on.has(host)) {
+    return {
+      ...params(host),
+      hosts: addressesOf(placement),
+      get address() {
+        own();
+        return host.address;
+      },
+    };
+  }
   let known = faces.get(placement);
   if (!known) {
     const first = hosts[0]!;

@@ -1,7 +1,7 @@
 import { Invalid, nearest, type Problem } from '../base/problem.ts';
 import type { Secret } from '../base/secret.ts';
 import { canonical } from '../base/state.ts';
-import { Cycle, Graph } from '../graph/graph.ts';
+import { Cycle, Graph, type Need } from '../graph/graph.ts';
 import { carriedCells, ownCells } from '../inventory/inventory.ts';
 import type { Host, Inventory } from '../inventory/types.ts';
 import { policyOf } from '../inventory/upgrade.ts';
@@ -14,14 +14,15 @@ import { twice } from './check.ts';
 import type { Api, Plan, PlannedTrial, PlanNode } from './plan.ts';
 import { withResources } from './resources.ts';
 import {
+  DeclaredHealth,
   DeclaredStep,
   guarded,
   healthId,
-  healthOf,
   MergedStep,
+  patterns,
   resources,
-  severally,
   trialsOf,
+  type Pattern,
   type RoleOnHost,
   type Watched,
 } from './steps.ts';
@@ -44,7 +45,7 @@ export function expandModels(
   secretOf: SecretOf,
 ): { readonly deploy: Plan; readonly upgrade: Plan } {
   const layout = layOut(inventory, roles, secretOf);
-  const hosts = [...layout.models];
+  const hosts = [...new Set(layout.models.values())];
   return { deploy: build(layout, 'deploy', hosts).plan, upgrade: surrounded(layout, hosts).plan };
 }
 
@@ -78,10 +79,11 @@ interface Layout {
   readonly placements: Placements;
   /** The same, each behind those that it needs. */
   readonly order: readonly Placement[];
-  readonly models: ReadonlySet<Host>;
+  /** Each host's model: the first of those that are alike to roles, but for name and address. */
+  readonly models: ReadonlyMap<Host, Host>;
   readonly key: string;
   /** Made when they are asked for. */
-  readonly onHosts: Map<Placement, Map<Host, RoleOnHost>>;
+  readonly seats: Map<Placement, Map<Host, Seat>>;
 }
 
 function layOut(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf: SecretOf): Layout {
@@ -91,7 +93,7 @@ function layOut(inventory: Inventory, roles: ReadonlyMap<string, Role>, secretOf
   const problems = [...ofRoles, ...cellProblems(inventory, order)];
   if (problems.length > 0) throw new Invalid(problems);
   const key = secretOf('cloud.fingerprint_key').reveal();
-  return { inventory, placements, order, models: modelsOf(inventory, order), key, onHosts: new Map() };
+  return { inventory, placements, order, models: modelsOf(inventory, order), key, seats: new Map() };
 }
 
 function build(layout: Layout, occasion: Occasion, hosts: readonly Host[] = layout.inventory.hosts) {
@@ -107,7 +109,7 @@ function build(layout: Layout, occasion: Occasion, hosts: readonly Host[] = layo
     graph: graph.graph,
     nodes: graph.nodes,
     hosts,
-    models,
+    models: new Set(models.values()),
     apis,
     // Few commands ask for them.
     get trials() {
@@ -149,18 +151,17 @@ function place(inventory: Inventory, role: Role, group: Group, secretOf: SecretO
   return { role, ...group, on: new Set(group.hosts), params };
 }
 
-/** The first host of each kind of host that there is: hosts that differ in name and address only look alike to roles. */
-function modelsOf(inventory: Inventory, placements: readonly Placement[]): ReadonlySet<Host> {
+/** Hosts that differ in name and address only look alike to roles: of each kind of these the first stands for all. */
+function modelsOf(inventory: Inventory, placements: readonly Placement[]): ReadonlyMap<Host, Host> {
   const first = new Map<string, Host>();
-  for (const host of inventory.hosts) {
-    const carries = placements.flatMap(({ role, hosts, on }) =>
-      on.has(host) ? [hosts[0] === host ? `first ${role.name}` : role.name] : [],
-    );
+  const modelOf = (host: Host): Host => {
+    const carries = placements.flatMap(({ hosts, on }, i) => (on.has(host) ? [[i, hosts[0] === host]] : []));
     const { kinds, cell, zone, state, disks, addresses, params } = host;
     const shape = canonical([carries, kinds, cell, zone, state, disks, Object.keys(addresses), params]);
     if (!first.has(shape)) first.set(shape, host);
-  }
-  return new Set(first.values());
+    return first.get(shape)!;
+  };
+  return new Map(inventory.hosts.map((host) => [host, modelOf(host)]));
 }
 
 /** Roles after those that they need. */
@@ -213,85 +214,131 @@ function placementProblems(inventory: Inventory, { role }: Placement, placements
   return problems;
 }
 
+/** A role on a host; what names mean there is worked out when it is asked for. */
+class Seat implements RoleOnHost {
+  readonly host: Host;
+  readonly cell: string | undefined;
+  /** Whether a template has read what this host does not share with those like it. */
+  own = false;
+  readonly #placement: Placement;
+  readonly #layout: Layout;
+  #context: Context | undefined;
+
+  constructor(layout: Layout, placement: Placement, host: Host, cell: string | undefined) {
+    this.#layout = layout;
+    this.#placement = placement;
+    this.host = host;
+    this.cell = cell;
+  }
+
+  get role(): Role {
+    return this.#placement.role;
+  }
+
+  get context(): Context {
+    const { inventory, placements } = this.#layout;
+    return (this.#context ??= contextOf(inventory, this.#placement, this.host, placements, this.cell, () => (this.own = true)));
+  }
+}
+
+/** A host of a role, and how far its steps have come. */
+interface Lane {
+  readonly host: Host;
+  readonly steps: readonly DeclaredStep[];
+  next: number;
+  /** What its next step waits for. */
+  behind: Need[];
+}
+
 /** The graph while it grows. */
 class Build {
   readonly graph = new Graph();
   readonly nodes = new Map<string, PlanNode>();
+  readonly #layout: Layout;
   readonly #inventory: Inventory;
   readonly #placements: Placements;
-  readonly #key: string;
   readonly #occasion: Occasion;
   /** For these nodes are made. */
   readonly #hosts: ReadonlySet<Host>;
-  readonly #onHosts: Layout['onHosts'];
-  /** By host and index in role.yaml: the steps that are declared there. */
-  readonly #declared = new Map<Placement, Map<Host, Map<number, readonly DeclaredStep[]>>>();
+  /** By host, in the order of role.yaml: the steps that are declared there. */
+  readonly #declared = new Map<Placement, Map<Host, readonly DeclaredStep[]>>();
+  readonly #carriedBy = new Map<Host, readonly ReadonlyMap<Host, readonly DeclaredStep[]>[]>();
   readonly #opening = new Map<Host, Opening>();
 
-  constructor({ inventory, placements, key, onHosts }: Layout, occasion: Occasion, hosts: ReadonlySet<Host>) {
-    this.#inventory = inventory;
-    this.#placements = placements;
-    this.#key = key;
-    this.#onHosts = onHosts;
+  constructor(layout: Layout, occasion: Occasion, hosts: ReadonlySet<Host>) {
+    this.#layout = layout;
+    this.#inventory = layout.inventory;
+    this.#placements = layout.placements;
     this.#occasion = occasion;
     this.#hosts = hosts;
   }
 
-  at(placement: Placement, host: Host): RoleOnHost {
-    let ofRole = this.#onHosts.get(placement);
-    if (!ofRole) this.#onHosts.set(placement, (ofRole = new Map<Host, RoleOnHost>()));
-    let at = ofRole.get(host);
-    if (!at) ofRole.set(host, (at = this.#forCell(placement, host, placement.cell)));
-    return at;
-  }
-
-  #forCell(placement: Placement, host: Host, cell: string | undefined): RoleOnHost {
-    const [inventory, placements] = [this.#inventory, this.#placements];
-    let context: Context | undefined;
-    return {
-      role: placement.role,
-      host,
-      ...(cell === undefined ? {} : { cell }),
-      get context() {
-        return (context ??= contextOf(inventory, placement, host, placements, cell));
-      },
-    };
+  /** The role on a host: as it is placed there, or as a step sees it that is there for another cell. */
+  at(placement: Placement, host: Host, cell = placement.cell): Seat {
+    if (cell !== placement.cell) return new Seat(this.#layout, placement, host, cell);
+    let ofRole = this.#layout.seats.get(placement);
+    if (!ofRole) this.#layout.seats.set(placement, (ofRole = new Map<Host, Seat>()));
+    let seat = ofRole.get(host);
+    if (!seat) ofRole.set(host, (seat = new Seat(this.#layout, placement, host, cell)));
+    return seat;
   }
 
   /** The role on a host as a step sees it: as often as there are cells that it is for. */
-  #seen(placement: Placement, host: Host, written: RoleStep): readonly RoleOnHost[] {
+  #seen(placement: Placement, host: Host, written: RoleStep): readonly Seat[] {
     if (written.per !== 'cell') return [this.at(placement, host)];
-    return [...ownCells(this.#inventory)].map((cell) => this.#forCell(placement, host, cell));
+    return [...ownCells(this.#inventory)].map((cell) => this.at(placement, host, cell));
   }
 
   /** Makes the steps of a role on its hosts; edges come later, when all of a host's steps are known. */
   declare(placement: Placement): void {
-    const { role } = placement;
-    const hosts = this.#built(placement);
-    const byHost = new Map<Host, Map<number, readonly DeclaredStep[]>>();
+    const byHost = new Map<Host, readonly DeclaredStep[]>();
     this.#declared.set(placement, byHost);
-    for (const host of hosts) {
-      const steps = new Map<number, readonly DeclaredStep[]>();
-      byHost.set(host, steps);
-      const seen = new Map<string, number>();
-      const nth = (id: string): number => seen.set(id, (seen.get(id) ?? 0) + 1).get(id)!;
-      role.steps.forEach((written, i) => {
-        if (isOnce(written) && host !== hosts[0]) return;
-        if (written.during !== undefined && written.during !== this.#occasion) return;
-        if (!applies(written, placement.params(host), role)) return;
-        const watched = (): Watched[] => this.#watched(placement, host, written);
-        const declared = this.#seen(placement, host, written).map((at) =>
-          (severally(at, written) ?? [undefined]).map((one) => new DeclaredStep(at, written, one, watched, this.#key, nth)),
-        );
-        // One list as it is: one that is put together holds room for more, and there is one for each step of a fleet.
-        steps.set(i, declared.length === 1 ? declared[0]! : declared.flat());
-      });
+    const watched = (host: Host, written: RoleStep): Watched[] => this.#watched(placement, host, written);
+    // Models whose steps are called the same on all hosts that are like them.
+    const shared = new Set<Host>();
+    for (const host of this.#built(placement)) {
+      const model = this.#layout.models.get(host)!;
+      if (shared.has(model)) {
+        const steps = byHost.get(model)!.map((step) => step.on(this.at(placement, host, step.cell)));
+        byHost.set(host, steps);
+      } else {
+        const { steps, own } = this.#declare(placement, host, watched);
+        byHost.set(host, steps);
+        if (!own) shared.add(host);
+      }
     }
+  }
+
+  /** The steps of a role on one host; `own`: hosts that are like it can have others. */
+  #declare(placement: Placement, host: Host, watched: Pattern['watched']) {
+    const { role, hosts } = placement;
+    const [params, first] = [placement.params(host), host === hosts[0]];
+    const patternsOf = patterns(watched, this.#layout.key);
+    let own = false;
+    const steps = role.steps.flatMap((written, i) => {
+      if (isOnce(written) && !first) return [];
+      if (written.during !== undefined && written.during !== this.#occasion) return [];
+      if (!applies(written, params, role)) return [];
+      return this.#seen(placement, host, written).flatMap((seat) => {
+        const declared = patternsOf(seat, written, i).map((pattern) => new DeclaredStep(seat, pattern));
+        own ||= seat.own;
+        return declared;
+      });
+    });
+    return { steps, own };
+  }
+
+  /** What is declared for each role of a host: those of its model. */
+  #carried(host: Host): readonly ReadonlyMap<Host, readonly DeclaredStep[]>[] {
+    const model = this.#layout.models.get(host)!;
+    let carried = this.#carriedBy.get(model);
+    if (!carried) this.#carriedBy.set(model, (carried = [...this.#declared.values()].filter((byHost) => byHost.has(model))));
+    return carried;
   }
 
   /** Sources, then packages: what opens a host, for all of its roles at once, or for each role that is upgraded by itself. */
   openHost(host: Host): void {
-    const declared = [...this.#declared.values()].flatMap((byHost) => [...(byHost.get(host)?.values() ?? [])].flat());
+    const declared = this.#carried(host).flatMap((byHost) => byHost.get(host)!);
     const sources = declared.filter((step) => phaseOf(step) === 'sources');
     for (const step of sources) this.#add(step);
     const packages = declared.filter((step) => phaseOf(step) === 'packages');
@@ -301,8 +348,10 @@ class Build {
       const resource = some[0]?.resource;
       if (resource?.via !== 'shell') return undefined;
       const step = new MergedStep(host.name, resource, some, units, role);
-      this.#add(step);
-      for (const source of sources) this.graph.after(step.step, source.step, 'packages come from sources');
+      this.#add(
+        step,
+        sources.map((source) => ({ need: source.step, why: 'packages come from sources' })),
+      );
       return step.step;
     };
     const byRole = (): ReadonlyMap<string, string> =>
@@ -315,35 +364,34 @@ class Build {
 
   connect(placement: Placement): void {
     const { role } = placement;
-    const hosts = this.#built(placement);
     const byHost = this.#declared.get(placement)!;
-    // What the next step on each host waits for, with the reason.
-    const behind = new Map<Host, Map<string, string>>(hosts.map((host) => [host, this.#beginning(placement, role.needs, host)]));
+    const beginning = this.#beginnings(placement, role.needs);
+    const lanes = this.#built(placement).map((host): Lane => {
+      const steps = byHost.get(host)!.filter((step) => phaseOf(step) === undefined);
+      return { host, steps, next: 0, behind: beginning(host) };
+    });
     role.steps.forEach((written, i) => {
       const once = isOnce(written);
-      if (written.apart) {
-        this.#connectApart(placement, i, written.apart, behind);
-        return;
-      }
-      for (const host of once ? hosts.slice(0, 1) : hosts) {
-        for (const step of byHost.get(host)!.get(i) ?? []) {
-          if (phaseOf(step) !== undefined) continue;
-          this.#add(step);
-          this.#wait(step.step, behind.get(host)!);
+      for (const lane of once ? lanes.slice(0, 1) : lanes) {
+        for (let step = lane.steps[lane.next]; step?.nth === i; step = lane.steps[++lane.next]) {
+          if (written.apart) {
+            this.#connectApart(placement, step, written.apart, lane);
+            continue;
+          }
+          this.#add(step, lane.behind);
           this.#comeBehind(step.step, placement);
-          behind.set(host, new Map([[step.step, 'next in the role']]));
-          if (once) for (const other of hosts.slice(1)) behind.get(other)!.set(step.step, `once, on ${host.name}`);
+          lane.behind = [{ need: step.step, why: 'next in the role' }];
+          if (once) for (const other of lanes.slice(1)) other.behind.push({ need: step.step, why: `once, on ${lane.host.name}` });
         }
       }
     });
     const ready = readyId(placement);
     this.nodes.set(ready, { kind: 'ready', id: ready, role: role.name, ...cellOf(placement) });
     this.graph.add(ready);
-    for (const host of hosts) {
-      const health = healthOf(this.at(placement, host));
+    for (const { host, behind } of lanes) {
+      const health = new DeclaredHealth(this.at(placement, host));
       this.nodes.set(health.id, health);
-      this.graph.add(health.id);
-      this.#wait(health.id, behind.get(host)!);
+      this.graph.add(health.id, behind);
       this.graph.after(ready, health.id, 'ready on all its hosts');
     }
   }
@@ -358,35 +406,32 @@ class Build {
   }
 
   /** A step that waits for what it names and for nothing else; the role's health waits for it. */
-  #connectApart(
-    placement: Placement,
-    i: number,
-    apart: NonNullable<RoleStep['apart']>,
-    behind: ReadonlyMap<Host, Map<string, string>>,
-  ): void {
-    const [host] = placement.hosts;
-    const declared = this.#declared.get(placement)!.get(host!)!;
-    for (const step of declared.get(i) ?? []) {
-      this.#add(step);
-      this.#wait(step.step, this.#beginning(placement, apart.needs, host!));
-      for (const [other, why] of apart.after)
-        for (const { step: need } of declared.get(other) ?? []) this.graph.after(step.step, need, why);
-      behind.get(host!)!.set(step.step, 'declared');
-    }
+  #connectApart(placement: Placement, step: DeclaredStep, { needs, after }: NonNullable<RoleStep['apart']>, lane: Lane): void {
+    this.#add(step, this.#beginnings(placement, needs)(lane.host));
+    for (const [other, why] of after) for (const need of lane.steps) if (need.nth === other) this.graph.after(step.step, need.step, why);
+    lane.behind.push({ need: step.step, why: 'declared' });
   }
 
-  #beginning(placement: Placement, needs: readonly string[], host: Host): Map<string, string> {
-    const behind = new Map<string, string>();
-    const { sources } = this.#opening.get(host)!;
-    const packages = this.#packagesOf(placement.role.name, host);
-    for (const opening of packages === undefined ? sources : [packages]) behind.set(opening, 'packages first');
-    for (const name of needs) {
-      const need = near(this.#placements, name, placement, host);
-      if (!need) continue;
-      if (need.role.scope === 'cloud') behind.set(readyId(need), `needs ${name}`);
-      else if (need.on.has(host)) behind.set(healthId({ ...need, host }), `needs ${name} on this host`);
-    }
-    return behind;
+  /** What the first step of a role waits for on a host; hosts that are alike find the roles that it needs alike. */
+  #beginnings(placement: Placement, needs: readonly string[]): (host: Host) => Need[] {
+    const known = new Map<Host, readonly ((host: Host) => Need)[]>();
+    const found = (host: Host) =>
+      needs.flatMap((name): ((host: Host) => Need)[] => {
+        const need = near(this.#placements, name, placement, host);
+        if (!need) return [];
+        const [ready, here] = [{ need: readyId(need), why: `needs ${name}` }, `needs ${name} on this host`];
+        if (need.role.scope === 'cloud') return [() => ready];
+        return need.on.has(host) ? [(host) => ({ need: healthId({ ...need, host }), why: here })] : [];
+      });
+    return (host) => {
+      const model = this.#layout.models.get(host)!;
+      const needed = known.get(model) ?? found(host);
+      known.set(model, needed);
+      const { sources } = this.#opening.get(host)!;
+      const packages = this.#packagesOf(placement.role.name, host);
+      const opening = packages === undefined ? sources : [packages];
+      return [...opening.map((need) => ({ need, why: 'packages first' })), ...needed.map((edge) => edge(host))];
+    };
   }
 
   #comeBehind(id: string, placement: Placement): void {
@@ -417,7 +462,7 @@ class Build {
     for (const section of Object.keys(sections.checks) as CheckSection[]) {
       if (role.upgrade.checks[section].length === 0) continue;
       for (const host of section === 'preflight' ? hosts.slice(0, 1) : hosts) {
-        const node = healthOf(this.at(placement, host), section);
+        const node = new DeclaredHealth(this.at(placement, host), section);
         this.nodes.set(node.id, node);
         this.graph.add(node.id);
         put(section, host, [node.id]);
@@ -429,21 +474,19 @@ class Build {
 
   #chain(placement: Placement, host: Host, section: StepSection): string[] {
     const { role } = placement;
-    const seen = new Map<string, number>();
-    const nth = (id: string): number => seen.set(id, (seen.get(id) ?? 0) + 1).get(id)!;
+    const patternsOf = patterns(() => [], this.#layout.key);
     // What is on no kind of the host's own is there because a controller stands in for it.
     const kind = host.kinds.find((each) => role.on.includes(each)) ?? 'controller';
     const { drain } = policyOf(this.#inventory, kind, host.cell);
     const steps = role.upgrade[section]
       .filter((written) => applies(written, placement.params(host), role) && (written.policy?.includes(drain) ?? true))
-      .flatMap((written) => {
-        return this.#seen(placement, host, written).flatMap((at) =>
-          (severally(at, written) ?? [undefined]).map((one) => new DeclaredStep(at, written, one, () => [], this.#key, nth)),
-        );
-      });
+      .flatMap((written, i) =>
+        this.#seen(placement, host, written).flatMap((seat) =>
+          patternsOf(seat, written, i).map((pattern) => new DeclaredStep(seat, pattern)),
+        ),
+      );
     steps.forEach((step, i) => {
-      this.#add(step);
-      if (i > 0) this.graph.after(step.step, steps[i - 1]!.step, `next in ${section}`);
+      this.#add(step, i === 0 ? [] : [{ need: steps[i - 1]!.step, why: `next in ${section}` }]);
     });
     return steps.map(({ step }) => step);
   }
@@ -454,28 +497,26 @@ class Build {
     if (first === undefined || last === undefined) return;
     const packages = this.#packagesOf(placement.role.name, host);
     if (packages !== undefined) this.graph.after(first, packages, 'packages first');
-    for (const steps of this.#declared.get(placement)!.get(host)!.values()) {
-      for (const step of steps) if (phaseOf(step) === undefined) this.graph.after(step.step, last, 'expanded first');
-    }
+    for (const step of this.#declared.get(placement)!.get(host)!)
+      if (phaseOf(step) === undefined) this.graph.after(step.step, last, 'expanded first');
   }
 
-  #wait(id: string, behind: ReadonlyMap<string, string>): void {
-    for (const [need, why] of behind) this.graph.after(id, need, why);
-  }
-
-  #add(step: DeclaredStep | MergedStep): void {
+  #add(step: DeclaredStep | MergedStep, behind: readonly Need[] = []): void {
     const other = this.nodes.get(step.step);
     if (other?.kind === 'step') throw new Invalid([twice(step, other)]);
     this.nodes.set(step.step, step);
-    this.graph.add(step.step);
+    this.graph.add(step.step, behind);
   }
 
   #watched(placement: Placement, host: Host, written: RoleStep): Watched[] {
     const own = placement.role.steps.indexOf(written);
-    const above = [...this.#declared.get(placement)!.get(host)!].flatMap(([i, each]) => (i < own ? each : []));
+    const above = this.#declared
+      .get(placement)!
+      .get(host)!
+      .filter(({ nth }) => nth < own);
     const needed = placement.role.needs.flatMap((name) => {
       const need = near(this.#placements, name, placement, host);
-      return need ? [...(this.#declared.get(need)?.get(host)?.values() ?? [])].flat() : [];
+      return (need && this.#declared.get(need)?.get(host)) ?? [];
     });
     return written.watches.flatMap((wanted, i) => {
       const at = this.at(placement, host);

@@ -25,7 +25,7 @@ export interface Step extends StepName {
   /** The cell of its own that it is there for; left out: for the cloud. */
   readonly cell?: string | undefined;
   /** Done around an upgrade, in this section of the role; left out: one of its steps. */
-  readonly section?: StepSection;
+  readonly section?: StepSection | undefined;
 }
 
 /** May a service that runs be restarted? The hosts of its role take turns: the next one's is when this one is healthy again. */
@@ -47,7 +47,7 @@ export interface Health {
   readonly id: string;
   readonly host: string;
   readonly role: string;
-  readonly cell?: string;
+  readonly cell?: string | undefined;
   readonly checks: readonly HealthCheck[];
 }
 

@@ -242,6 +242,7 @@ const controlOrder = [
   'ceph-mgr',
   'ceph-osd',
   'ceph-rgw',
+  'rbd',
   'keystone',
   'glance',
   'placement',

@@ -23,55 +23,88 @@ export interface RoleOnHost {
   readonly role: Role;
   readonly host: Host;
   /** The cell of its own that the role, or one of its steps, is there for. */
-  readonly cell?: string;
+  readonly cell: string | undefined;
   readonly context: Context;
+}
+
+/** A step as it is on each of the hosts that cannot differ in it. */
+export interface Pattern {
+  readonly written: RoleStep;
+  /** Which of the role's steps. */
+  readonly nth: number;
+  /** Which of the resources, where what is written stands for several. */
+  readonly one: One | undefined;
+  /** Each name in full: what others can watch. Empty where the value is a list of things and not of names. */
+  readonly names: readonly string[];
+  readonly name: string;
+  readonly resource: Resource;
+  /** What follows the host's name in its id. */
+  readonly tail: string;
+  /** The steps whose names it watches on a host. */
+  readonly watched: (host: Host, written: RoleStep) => readonly Watched[];
+  /** The cloud's, for the digest of what it watches. */
+  readonly key: string;
+}
+
+/** Makes the patterns of a role's steps on one host, in their order: steps that are called the same are counted. */
+export function patterns(watched: Pattern['watched'], key: string): (at: RoleOnHost, written: RoleStep, nth: number) => readonly Pattern[] {
+  const seen = new Map<string, number>();
+  return (at, written, nth) =>
+    (severally(at, written) ?? [undefined]).map((one) => {
+      const names = one ? [one.name] : namesOf(at, written);
+      const name = shorten(names.join(' '));
+      const section = written.path[0] === 'upgrade' ? `${written.path[1]!}: ` : '';
+      const called = `${at.role.name}/${section}${written.type}${name === '' ? '' : ` ${name}`}`;
+      const count = (seen.get(called) ?? 0) + 1;
+      seen.set(called, count);
+      const tail = count === 1 ? called : `${called} #${count}`;
+      return { written, nth, one, names, name, resource: resources.get(written.type)!, tail, watched, key };
+    });
 }
 
 /** A step as a role declares it, on one host. Its params are worked out when they are first asked for. */
 export class DeclaredStep implements Step {
-  readonly kind = 'step';
   readonly step: string;
-  readonly name: string;
-  /** Each name in full: what others can watch. Empty where the value is a list of things and not of names. */
-  readonly names: readonly string[];
-  readonly resource: Resource;
-  readonly section?: StepSection;
   readonly #at: RoleOnHost;
-  readonly #written: RoleStep;
-  readonly #one: One | undefined;
-  readonly #watched: () => readonly Watched[];
-  readonly #key: string;
+  readonly #pattern: Pattern;
   #params: AnyParams | undefined;
   #gate: readonly HealthCheck[] | undefined;
 
-  /**
-   * `one`: which of the resources, where what is written stands for several; `watched`: the steps whose names the step
-   * watches; `key`: the cloud's, for the digest of what it watches; `nth`: which it is of the role's steps on this host that
-   * are called the same.
-   */
-  constructor(
-    at: RoleOnHost,
-    written: RoleStep,
-    one: One | undefined,
-    watched: () => readonly Watched[],
-    key: string,
-    nth: (id: string) => number,
-  ) {
+  constructor(at: RoleOnHost, pattern: Pattern) {
     this.#at = at;
-    this.#written = written;
-    this.#one = one;
-    // Most watch nothing: of a fleet's steps, none should hold on to what it was made by.
-    this.#watched = written.watches.length === 0 ? nothing : watched;
-    this.#key = key;
-    this.resource = resources.get(written.type)!;
-    this.names = one ? [one.name] : namesOf(at, written);
-    this.name = shorten(this.names.join(' '));
-    if (written.path[0] === 'upgrade') this.section = written.path[1] as StepSection;
-    const section = this.section === undefined ? '' : `${this.section}: `;
+    this.#pattern = pattern;
     // Not by a template: what joins is one text, and not a chain of pieces; there is one for each step of a fleet.
-    const id = [at.host.name, at.role.name, `${section}${written.type}${this.name === '' ? '' : ` ${this.name}`}`].join('/');
-    const count = nth(id);
-    this.step = count === 1 ? id : `${id} #${count}`;
+    this.step = [at.host.name, pattern.tail].join('/');
+  }
+
+  /** The same on a host that cannot differ in it. */
+  on(at: RoleOnHost): DeclaredStep {
+    return new DeclaredStep(at, this.#pattern);
+  }
+
+  get kind() {
+    return 'step' as const;
+  }
+
+  get name(): string {
+    return this.#pattern.name;
+  }
+
+  get names(): readonly string[] {
+    return this.#pattern.names;
+  }
+
+  get nth(): number {
+    return this.#pattern.nth;
+  }
+
+  get resource(): Resource {
+    return this.#pattern.resource;
+  }
+
+  get section(): StepSection | undefined {
+    const [list, section] = this.#pattern.written.path;
+    return list === 'upgrade' ? (section as StepSection) : undefined;
   }
 
   get host(): string {
@@ -87,24 +120,24 @@ export class DeclaredStep implements Step {
   }
 
   get stepType(): string {
-    return this.#written.type;
+    return this.#pattern.written.type;
   }
 
   /** Its name as the role writes it. */
   get written(): unknown {
-    return this.#written.name;
+    return this.#pattern.written.name;
   }
 
   get place(): Place {
-    return this.#at.role.place(this.#written.path);
+    return this.#at.role.place(this.#pattern.written.path);
   }
 
   get irreversible(): boolean {
-    return this.#written.irreversible;
+    return this.#pattern.written.irreversible;
   }
 
   get watches(): readonly Watch[] {
-    return this.#watched().map(({ name, node, keys }) => ({ step: node, name, ...(keys ? { keys } : {}) }));
+    return this.#watched.map(({ name, node, keys }) => ({ step: node, name, ...(keys ? { keys } : {}) }));
   }
 
   get params(): AnyParams {
@@ -115,23 +148,27 @@ export class DeclaredStep implements Step {
     const { role } = this.#at;
     if (this.stepType !== 'service' || role.gate.length === 0) return undefined;
     const checks = (this.#gate ??= role.gate.map((written) => checkOf(this.#at, written)));
-    return { checks, health: healthOf(this.#at) };
+    return { checks, health: new DeclaredHealth(this.#at) };
+  }
+
+  get #watched(): readonly Watched[] {
+    const { written, watched } = this.#pattern;
+    return written.watches.length === 0 ? [] : watched(this.#at.host, written);
   }
 
   #work(): AnyParams {
-    const params = workOut(this.#at, this.#written, this.resource.nameParam, this.resource.params, this.#one);
-    const watched = this.#watched();
+    const { written, one, resource, key } = this.#pattern;
+    const params = workOut(this.#at, written, resource.nameParam, resource.params, one);
+    const watched = this.#watched;
     if (watched.length === 0) return params;
     // What a service runs on is the wanted state of all it watches: known now, and the same until one of them changes.
     const wanted = watched.map(({ name, declared, keys }) => {
       const desired = declared.resource.desired(declared.params);
       return [name, declared.stepType, keys && desired ? keys.map((key) => desired[key] ?? null) : desired];
     });
-    return { ...params, digest: fingerprint(this.#key, canonical(wanted)) };
+    return { ...params, digest: fingerprint(key, canonical(wanted)) };
   }
 }
-
-const nothing = (): readonly Watched[] => [];
 
 /** One of the resources that a step stands for, with the params that are its own. */
 export interface One {
@@ -143,7 +180,7 @@ export interface One {
  * What a step stands for where its value is a list of names, or a mapping of names to params, and its type wants one name:
  * a resource each. Undefined where the step is one resource.
  */
-export function severally(at: RoleOnHost, written: RoleStep): readonly One[] | undefined {
+function severally(at: RoleOnHost, written: RoleStep): readonly One[] | undefined {
   const { nameParam, params } = resources.get(written.type)!;
   if (written.apart) return undefined;
   if (params.properties[nameParam]!.type !== 'string' || isPlain(written.name)) return undefined;
@@ -204,23 +241,38 @@ export class MergedStep implements Step {
   }
 }
 
-/** A role's health on a host, or its checks of that section of an upgrade; params are worked out when they are asked for. */
-export function healthOf(at: RoleOnHost, section?: CheckSection): Health {
-  let worked: readonly HealthCheck[] | undefined;
-  const written = section === undefined ? at.role.health : at.role.upgrade.checks[section];
-  return {
-    kind: 'health',
-    id: healthId(at, section),
-    host: at.host.name,
-    role: at.role.name,
-    ...(at.cell === undefined ? {} : { cell: at.cell }),
-    get checks() {
-      return (worked ??= written.map((check) => checkOf(at, check)));
-    },
-  };
+/** A role's health on a host, or its checks of a section of an upgrade; params are worked out when they are asked for. */
+export class DeclaredHealth implements Health {
+  // Members, not getters: some take a health as it is, but with other checks.
+  readonly kind = 'health';
+  readonly id: string;
+  readonly host: string;
+  readonly role: string;
+  readonly cell: string | undefined;
+  readonly #at: RoleOnHost;
+  readonly #section: CheckSection | undefined;
+  #checks: readonly HealthCheck[] | undefined;
+
+  constructor(at: RoleOnHost, section?: CheckSection) {
+    this.id = healthId(at, section);
+    this.host = at.host.name;
+    this.role = at.role.name;
+    this.cell = at.cell;
+    this.#at = at;
+    this.#section = section;
+  }
+
+  get checks(): readonly HealthCheck[] {
+    const { role } = this.#at;
+    const written = this.#section === undefined ? role.health : role.upgrade.checks[this.#section];
+    return (this.#checks ??= written.map((check) => checkOf(this.#at, check)));
+  }
 }
 
-export function healthId({ host, role, cell }: Pick<RoleOnHost, 'host' | 'role' | 'cell'>, section?: CheckSection): string {
+export function healthId(
+  { host, role, cell }: { readonly host: Host; readonly role: Role; readonly cell?: string | undefined },
+  section?: CheckSection,
+): string {
   // A controller carries what it does for each cell; a host of a cell is there for that cell alone.
   const elsewhere = cell === undefined || cell === host.cell ? '' : ` in ${cell}`;
   return [host.name, role.name, `${section === undefined ? 'health' : `${section}: checks`}${elsewhere}`].join('/');
@@ -319,12 +371,26 @@ function paramsOf(at: RoleOnHost, written: RoleStep | RoleCheck, nameParam: stri
     const content = template === undefined ? {} : { content: at.role.template(template)(at.context) };
     return { ...defaults(schema), ...dropUndefined(given), ...content };
   });
+  const before = right.get(written);
+  if (before && isSame(params, before)) return before;
   const problems: Problem[] = [
     ...at.role.faults(checkerOf(schema), written.path, withoutSecrets(params)),
     ...unfit(params, schema).map((message): Problem => ({ code: 'bad-value', message, place: at.role.place(written.path) })),
   ];
   if (problems.length > 0) throw new Invalid(problems);
+  right.set(written, params);
   return params;
+}
+
+// On most hosts a step's params come to the same: these are checked once, and one of them is kept.
+const right = new WeakMap<RoleStep | RoleCheck, AnyParams>();
+
+function isSame(params: AnyParams, others: AnyParams): boolean {
+  const names = Object.keys(params);
+  return (
+    names.length === Object.keys(others).length &&
+    names.every((name) => Object.hasOwn(others, name) && Object.is(params[name], others[name]))
+  );
 }
 
 /** A template that cannot be rendered is told as what is wrong at a path of role.yaml. */

@@ -1,5 +1,5 @@
 import { askCeph, cephAnswers, uuid5 } from '../base/ceph.ts';
-import { dataOn, drainObstacle, size, type Holdings } from '../base/ceph-drain.ts';
+import { apartBy, dataOn, drainObstacle, leavingDisk, size, type CrushRule, type Holdings } from '../base/ceph-drain.ts';
 import { sh, withInput, withTimeout } from '../base/command.ts';
 import type { State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
@@ -21,15 +21,7 @@ export const cephDrain = defineResource({
       disks: {
         type: 'array',
         description: 'Disks that leave hosts which stay.',
-        items: {
-          type: 'object',
-          required: ['host', 'device'],
-          additionalProperties: false,
-          properties: {
-            host: { type: 'string', description: 'Its host.' },
-            device: { type: 'string', pattern: '^/dev/', description: 'The disk.' },
-          },
-        },
+        items: leavingDisk,
       },
       fsid: { type: 'string', pattern: '^[0-9a-f-]{36}$', description: "The cluster's id." },
     },
@@ -44,13 +36,15 @@ export const cephDrain = defineResource({
           { command: { prefix: 'osd pool ls', detail: 'detail' } },
           { command: { prefix: 'osd dump' } },
           { command: { prefix: 'osd metadata' } },
+          { command: { prefix: 'osd crush rule dump' } },
         ]),
   parse: (output, p): Found => {
     if (p.hosts.length + p.disks.length === 0) return {};
     const answers = cephAnswers(output);
     if ('unknown' in answers) return answers;
-    const [tree, pools, dump, metadata] = answers.map(({ out }) => JSON.parse(out || 'null') as unknown);
-    const holdings: Holdings = { nodes: (tree as Holdings).nodes, pools: pools as Holdings['pools'] };
+    const [tree, pools, dump, metadata, rules] = answers.map(({ out }) => JSON.parse(out || 'null') as unknown);
+    const apart = apartBy(rules as CrushRule[]) === 'zone' ? 'zone' : 'host';
+    const holdings: Holdings = { nodes: (tree as Holdings).nodes, pools: pools as Holdings['pools'], apart };
     const osds = osdsOf(p, holdings, (dump as { osds: Osd[] }).osds, metadata as Metadata[]);
     const left = holdings.nodes.filter(({ type, name }) => type === 'host' && p.hosts.includes(name)).map(({ name }) => name);
     const all = new Set(Object.values(osds).flat());

@@ -1,4 +1,5 @@
 import { askCeph, cephAnswers, uuid5, type CephAnswer } from '../base/ceph.ts';
+import { leavingDisk } from '../base/ceph-drain.ts';
 import { sh, withTimeout, type Command } from '../base/command.ts';
 import type { State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
@@ -11,7 +12,8 @@ const directory = '/var/lib/ceph/osd/ceph-';
  */
 export const cephOsd = defineResource({
   type: 'ceph-osd',
-  summary: 'The OSDs of a host, one a disk. A new disk has to be empty; one that was an OSD of this cluster is that again, with its data.',
+  summary:
+    'The OSDs of a host, one a disk. A new disk has to be empty; one that was an OSD of this cluster is that again, with its data. Of a disk that leaves, nothing stays on the host.',
   nameParam: 'disks',
   slow: true,
   identity: () => '',
@@ -23,9 +25,18 @@ export const cephOsd = defineResource({
       disks: { type: 'array', items: { type: 'string', pattern: '^/dev/' }, description: 'Whole disks.' },
       fsid: { type: 'string', pattern: '^[0-9a-f-]{36}$', description: "The cluster's id." },
       host: { type: 'string', description: "The host's name. With the disk's it makes the id of a new OSD." },
+      leaving: {
+        type: 'array',
+        default: [],
+        description: 'Disks that leave, of this host and of others. The cluster has to have let go of them: see ceph-drain.',
+        items: leavingDisk,
+      },
     },
   },
-  desired: (p): State => Object.fromEntries(p.disks.map((disk) => [disk, 'OSD'])),
+  desired: (p): State => ({
+    ...Object.fromEntries(p.disks.map((disk) => [disk, 'OSD'])),
+    ...Object.fromEntries(leavingHere(p).map((disk) => [disk, noOsd])),
+  }),
   probe: (p): Command => {
     const cluster = askCeph([{ command: { prefix: 'osd dump' } }, { command: { prefix: 'config-key dump', key: drained } }]);
     return {
@@ -44,6 +55,9 @@ for ready in ${directory}*/ready; do
   id=\${ready%/ready} id=\${id##*-}
   if systemctl -q is-enabled "ceph-osd@$id" && systemctl -q is-active "ceph-osd@$id"; then printf 'unit\\t%s\\n' "$id"; fi
 done 2>/dev/null
+for block in ${directory}*/block; do
+  if [ -L "$block" ]; then printf 'directory\\t%s\\t%s\\n' "$(readlink "$block")" "\${block%/block}"; fi
+done
 ${{ script: cluster.script }}`.script,
     };
   },
@@ -55,19 +69,25 @@ ${{ script: cluster.script }}`.script,
     const rows = lines.map((line) => line.split('\t'));
     const running = new Set(rows.flatMap(([what, id]) => (what === 'unit' ? [Number(id)] : [])));
     const disks = rows.filter(([what]) => what === 'disk');
-    return Object.fromEntries(
-      disks.map(([, disk = '', kind = '', label]) => [
-        disk,
-        condition(labelOf(label), kind, p.fsid, uuid5(p.fsid, `${p.host}${disk}`), running, answers),
-      ]),
-    );
+    const directories = new Map(rows.flatMap(([what, disk, path]) => (what === 'directory' ? [[disk, path!] as const] : [])));
+    const are = disks.map(([, disk = '', kind = '', label]): [string, string] => [
+      disk,
+      condition(labelOf(label), kind, p.fsid, uuid5(p.fsid, `${p.host}${disk}`), running, answers),
+    ]);
+    const leave = leavingHere(p).map((disk): [string, string] => {
+      const path = directories.get(disk);
+      return [disk, path === undefined ? noOsd : `${path.replace(directory, 'osd.')} is set up`];
+    });
+    return Object.fromEntries([...are, ...leave]);
   },
   refuse: (_p, change) => {
     const wrong = change.differences.filter(({ before }) => !mendable.test(before as string));
     return wrong.length === 0 ? undefined : wrong.map(({ key, before }) => `${key} ${before as string}`).join('; ');
   },
   apply: (p, change) => {
-    const disks = change.differences.map(({ key, before }) => makeOne(p, key, before as string));
+    const disks = change.differences.map(({ key, before, after }) =>
+      after === noOsd ? removeOne(before as string) : makeOne(p, key, before as string),
+    );
     return withTimeout(
       disks.reduce((all, one) => sh`${all}\n${one}`, sh`set -e\numask 077`),
       900,
@@ -76,6 +96,14 @@ ${{ script: cluster.script }}`.script,
 });
 
 const drained = 'cellwise/drained/';
+const noOsd = 'no OSD';
+
+function leavingHere(p: {
+  readonly host: string;
+  readonly leaving: readonly { readonly host: string; readonly device: string }[];
+}): string[] {
+  return p.leaving.filter(({ host }) => host === p.host).map(({ device }) => device);
+}
 
 /** What may be made an OSD, or run again. All else is for people to judge. */
 const mendable = /^(is empty|was begun and not finished|was osd\.\d+, drained|osd\.\d+ )/;
@@ -161,4 +189,18 @@ fi
 rm -rf -- ${directory}"$id"${own}${keyring}
 ceph-osd -i "$id" --mkfs --osd-uuid ${uuid} --setuser ceph --setgroup ceph >/dev/null
 ${start}`;
+}
+
+/** Unit and directory of an OSD that was drained: it would start with the host, and its health would be asked for. */
+function removeOne(is: string): Command {
+  const [, id = ''] = /^osd\.(\d+) /.exec(is)!;
+  // Also when only a part of the plan is applied, and not what drains.
+  return sh`
+id=${id}
+uuid=$(cat ${directory}"$id/fsid")
+known=$(ceph osd dump -f json)
+case $known in *"$uuid"*) echo "osd.$id is still in the cluster: apply the role ceph-osd on all hosts, which drains it" >&2; exit 1 ;; esac
+systemctl disable -q --now "ceph-osd@$id"
+systemctl reset-failed "ceph-osd@$id" 2>/dev/null || :
+rm -r -- ${directory}"$id"`;
 }

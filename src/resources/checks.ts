@@ -210,7 +210,18 @@ const computeService = heard('compute-service', 'Nova', 'nova-compute', 'compute
     return params['answers'] === true ? yield* answering(String(params['host'])) : undefined;
   },
 });
-const volumeService = heard('volume-service', 'Cinder', 'cinder-volume', 'volumev3', '/v3/os-services');
+const volumeService = heard('volume-service', 'Cinder', 'cinder-volume', 'volumev3', '/v3/os-services', {
+  params: {
+    answers: {
+      type: 'boolean',
+      default: false,
+      description: 'It answers a question that Cinder asks it now. Cinder counts one that has died as up for a minute.',
+    },
+  },
+  *ask(params) {
+    return params['answers'] === true ? yield* capable(String(params['host'])) : undefined;
+  },
+});
 
 /** Nova asks a compute service for the uptime of its host when somebody wants to know it: from 2.88 on, in this list. */
 function* answering(host: string): Generator<ApiRequest, string | undefined, ApiAnswer> {
@@ -220,6 +231,12 @@ function* answering(host: string): Generator<ApiRequest, string | undefined, Api
   const { hypervisors } = body as { hypervisors: readonly { service: { host: string }; uptime: string | null }[] };
   const uptime = hypervisors.find(({ service }) => service.host === host)?.uptime ?? null;
   return uptime === null ? 'Nova asks it, and it does not answer' : undefined;
+}
+
+/** Cinder asks a volume service what it can do when somebody wants to know it. */
+function* capable(host: string): Generator<ApiRequest, string | undefined, ApiAnswer> {
+  const { status } = yield { service: 'volumev3', method: 'GET', path: `/v3/capabilities/${encodeURIComponent(host)}` };
+  return status === 200 ? undefined : `Cinder asks it, and it does not answer (${status})`;
 }
 
 const networkAgent: ApiCheck = {

@@ -5,6 +5,7 @@ import { cephAuth } from './ceph-auth.ts';
 import { cephBackup } from './ceph-backup.ts';
 import { cephCipher } from './ceph-cipher.ts';
 import { cephConfig } from './ceph-config.ts';
+import { cephCrush } from './ceph-crush.ts';
 import { cephDrain } from './ceph-drain.ts';
 import { cephFlag } from './ceph-flag.ts';
 import { cephMon } from './ceph-mon.ts';
@@ -120,6 +121,7 @@ export const resourceTypes: readonly ResourceType[] = [
   cephConfig,
   cephOsdKey,
   cephOsd,
+  cephCrush,
   cephDrain,
   cephPool,
   cephFlag,

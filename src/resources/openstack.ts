@@ -11,6 +11,7 @@ const names: Readonly<Record<string, string>> = {
   network: 'Neutron',
   volumev3: 'Cinder',
   orchestration: 'Heat',
+  metric: 'Gnocchi',
   placement: 'Placement',
 };
 

@@ -30,6 +30,7 @@ export const rabbitmqUser = defineResource({
         additionalProperties: { type: 'string' },
       },
       absent: { type: 'boolean', description: 'The user must not be there, e.g. guest.' },
+      idle: { type: 'boolean', description: 'With absent: one that somebody is connected as is left alone.' },
       node: { type: 'string', pattern: '^[A-Za-z0-9_-]+$', default: 'rabbit', description: 'Name of the Erlang node, without its host.' },
     },
   },
@@ -46,6 +47,7 @@ export const rabbitmqUser = defineResource({
 [case [T || [{user, N}, {tags, T}] <- rabbit_auth_backend_internal:list_users(), N =:= U] of
   [] -> io:format("absent~n");
   [Tags] ->
+    io:format("connections ~b~n", [length(rabbit_connection_tracking:list_of_user(U))]),
     io:format("password ~s~n", [element(1, rabbit_access_control:check_user_pass_login(U, ${binary(p.password ?? '')}))]),
     [io:format("tag ~s~n", [T]) || T <- Tags],
     [io:format("may ~s ~s ~s ~s~n", [B(V), B(C), B(W), B(R)]) ||
@@ -53,10 +55,12 @@ export const rabbitmqUser = defineResource({
     io:format("done~n")
 end || rabbit:is_running()]`,
     ),
-  parse: (output): Found => {
+  parse: (output, p): Found => {
     const said = output.out.toString().split('\n');
     if (said.includes('absent')) return null;
     if (!said.includes('done')) return { unknown: 'RabbitMQ does not answer on this host' };
+    // What must be gone once it is idle is as it should be until then.
+    if (p.absent && p.idle && !said.includes('connections 0')) return null;
     const rows = said.map((line) => line.split(' '));
     return {
       password: said.includes('password ok') ? 'current' : 'other',

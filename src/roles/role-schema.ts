@@ -174,6 +174,10 @@ function structure(step: Schema, check: Schema, trial: Schema): Record<string, u
         ],
       },
       storage: { enum: ['ceph', 'file', 'swift'], description: 'Only in clouds with this storage back end.' },
+      optional: {
+        type: 'boolean',
+        description: 'Only in clouds whose inventory names it, or something that needs it, among the services.',
+      },
       part_of: {
         type: 'string',
         description: 'A role that it comes along with, whether or not the inventory names it among the services.',

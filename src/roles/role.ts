@@ -24,6 +24,8 @@ export interface Role {
   readonly hosts: 'all' | 'first' | 'quorum' | 'leaving' | { readonly with: string };
   /** Only in clouds with this storage back end. */
   readonly storage?: 'ceph' | 'file' | 'swift';
+  /** Only where the inventory asks for it. */
+  readonly optional?: true;
   /** The role that it comes along with. */
   readonly partOf?: string;
   readonly needs: readonly string[];
@@ -149,6 +151,7 @@ interface RoleDocument {
   readonly per?: 'cell';
   readonly hosts?: Role['hosts'];
   readonly storage?: Role['storage'];
+  readonly optional?: boolean;
   readonly part_of?: string;
   readonly needs?: readonly string[];
   readonly after?: readonly string[];
@@ -198,6 +201,7 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
     upgrade: readUpgrade(written.upgrade ?? {}),
     ...(written.per ? { per: written.per } : {}),
     ...(written.storage ? { storage: written.storage } : {}),
+    ...(written.optional ? { optional: true } : {}),
     ...(written.part_of === undefined ? {} : { partOf: written.part_of }),
     ...(written.api ? { api: written.api } : {}),
     place: (path, at) => document.place(path, at),

@@ -154,6 +154,14 @@ const kinds: readonly Kind[] = [
     meant: ({ project_id }, project) => project_id === project,
     once: true,
   },
+  // Gnocchi keeps what was measured of machines that are gone. It gives a thousand at most: the newest.
+  {
+    service: 'metric',
+    what: 'measured things',
+    path: () => '/v1/resource/generic?sort=started_at:desc',
+    remove: ({ id }) => gone(`/v1/resource/generic/${id}`),
+    meant: ({ project_id }, project) => project_id === project,
+  },
 ];
 
 /**

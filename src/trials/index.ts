@@ -13,6 +13,7 @@ import { screen } from './screen.ts';
 import { server } from './server.ts';
 import { snapshot } from './snapshot.ts';
 import { stack } from './stack.ts';
+import { telemetry } from './telemetry.ts';
 import { token } from './token.ts';
 import { volume } from './volume.ts';
 import { volumeServer } from './volume-server.ts';
@@ -37,5 +38,6 @@ export const trials: ReadonlyMap<string, Trial<never>> = new Map(
     stack,
     dashboard,
     screen,
+    telemetry,
   ].map((trial) => [trial.type, trial]),
 );

@@ -48,7 +48,7 @@ test('with as many hosts as copies, what leaves a disk has to fit on its host', 
   const pools = [{ pool_name: 'p', size: 2 }];
   expect(drainObstacle({ nodes, pools }, new Set([10]))).toBeUndefined();
   expect(drainObstacle({ nodes: nodes.map((node) => (node.id === 11 ? { ...node, kb_used: 60 } : node)), pools }, new Set([10]))).toBe(
-    '50 KiB would have to go where there is room for 25 KiB',
+    '50 KiB would have to go to sto1, where there is room for 25 KiB',
   );
 });
 

@@ -94,6 +94,7 @@ describe('validate', () => {
   it.concurrent.each([
     lab,
     'inventories/all-in-one.yaml',
+    'inventories/telemetry.yaml',
     'examples/start.yaml',
     'examples/production.yaml',
     'examples/own-role/inventory.yaml',

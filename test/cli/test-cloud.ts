@@ -6,6 +6,7 @@ import { expect } from 'vitest';
 import type { Event, Summary } from '../../src/base/event.ts';
 import { openLedger, type Dated } from '../../src/engine/ledger.ts';
 import { docker } from '../../src/lab/docker.ts';
+import { testRun } from '../machines.ts';
 
 export interface Ran {
   readonly code: number;
@@ -33,7 +34,7 @@ export class TestCloud {
    * lab; or all that `source` says, an inventory.
    */
   constructor(name: string, network: string, source?: string) {
-    this.name = `${name}${process.pid}`;
+    this.name = `test-${testRun()}-${name}`;
     this.#network = network;
     this.#source = source;
     this.write();

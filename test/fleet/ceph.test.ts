@@ -1,6 +1,6 @@
 // The Ceph roles that come with Cellwise, upgraded on simulated hosts: their order, what is held meanwhile, what is last.
 import { join } from 'node:path';
-import { expect, it, vi } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Fleet, type Fault } from '../../src/fleet/fleet.ts';
 import { readInventory } from '../../src/inventory/read.ts';
 import type { Inventory } from '../../src/inventory/types.ts';
@@ -16,12 +16,12 @@ vi.setConfig({ testTimeout: 300_000 });
 
 const { roles } = readRoles(join(import.meta.dirname, '../../roles'));
 
-function inventoryOf(release: string): Inventory {
-  const text = `cloud: {name: lab, services: [ceph-rgw], release: "${release}"}
+function inventoryOf(release: string, services = '[ceph-rgw]', more = ''): Inventory {
+  const text = `cloud: {name: lab, services: ${services}, release: "${release}"}
 networks: {management: {cidr: 10.0.0.0/8}}
 hosts:
   ctl1: {address: 10.0.0.11, kind: controller}
-  sto[1-3]: {address: 10.0.0.31, kind: storage, disks: [/dev/sdb]}
+${more}  sto[1-3]: {address: 10.0.0.31, kind: storage, disks: [/dev/sdb]}
 `;
   const { inventory, problems } = readInventory('/lab/inventory.yaml', text);
   if (!inventory) throw new Error(JSON.stringify(problems, null, 2));
@@ -59,6 +59,36 @@ it('three hosts get there; flags are set while OSDs restart, and at no other tim
     ...['noautoscale', 'nodeep-scrub', 'noout'].map((flag) => `lease-given ${flag}`),
     ...['osd', 'rgw'].map((role) => `storage/ceph-${role}`),
   ]);
+});
+
+describe('with OpenStack on it', () => {
+  const services = '[cinder-volume, cinder-scheduler, nova-compute, nova-scheduler, object-store]';
+  const of = (release: string) => inventoryOf(release, services, '  cmp[1-2]: {address: 10.0.0.21, kind: compute}\n');
+  const whole = journeyOf(of('2026.1'), roles, secretsOf());
+  const running = expand(of('2025.1'), roles, secretsOf());
+
+  it('Glance and the service of volumes have their places among the projects', () => {
+    expect(whole.disorder).toEqual([]);
+    const ids = whole.stages.map(({ id }) => id);
+    const order = [
+      ...['keystone', 'glance-rbd', 'glance', 'placement', 'neutron', 'cinder', 'cinder-scheduler', 'cinder-volume', 'cinder-api', 'nova'],
+      ...['nova-api', 'object-store'],
+    ].map((role) => `control/${role}`);
+    const ends = ['storage/ceph-rgw', 'storage/rbd', 'storage/rgw-keystone', 'cells/cell1'];
+    const settled = ['cinder-scheduler', 'cinder-volume', 'cinder-api'].map((role) => `settle/${role}`);
+    const all = [...order, ...ends, ...settled, 'finish/cinder'];
+    expect(ids.filter((id) => all.includes(id))).toEqual(all);
+  });
+
+  it('it gets there; a service of volumes that does not answer stops it until it does', async () => {
+    const fault = { host: 'ctl1', step: 'cinder-volume/health: checks', kind: 'fail' } as const;
+    const deployer = new Deployer(new Fleet({ journey: whole, before: running, faults: [fault] }));
+    expect(await deployer.run()).toMatchObject({ kind: 'paused' });
+    expect(deployer.facts).not.toContainEqual(expect.objectContaining({ type: 'stage-done', stage: 'control/cinder-volume' }));
+    deployer.fleet.heal();
+    expect(await deployer.run()).toEqual({ kind: 'finished' });
+    arrived(deployer);
+  });
 });
 
 it('whatever fails on the first host, it gets there, or pauses with the flags given back and gets there', async () => {

@@ -56,11 +56,11 @@ test('what Docker cannot do is said, all at once', () => {
 });
 
 test('a network that this machine is in is not taken from it', () => {
-  const entry = { address: '10.77.1.5', netmask: '255.255.255.0', family: 'IPv4', mac: '', internal: false, cidr: '10.77.1.5/24' } as const;
-  expect(occupied(spec.networks, { eth0: [entry] }).map(({ message }) => message)).toEqual([
-    "The network management, 10.77.0.9/23, overlaps 10.77.1.5/24 of this machine's eth0",
+  const bridge = (local: string) => ({ ifname: 'br-1', addr_info: [{ local, prefixlen: 24 }] });
+  expect(occupied(spec.networks, [bridge('10.77.1.5')]).map(({ message }) => message)).toEqual([
+    "The network management, 10.77.0.9/23, overlaps 10.77.1.5/24 of this machine's br-1",
   ]);
-  expect(occupied(spec.networks, { eth0: [{ ...entry, cidr: '10.79.1.5/24' }], lo: undefined })).toEqual([]);
+  expect(occupied(spec.networks, [bridge('10.79.1.5'), { ifname: 'eth1', addr_info: [] }])).toEqual([]);
 });
 
 test('only hosts that are there can differ', () => {

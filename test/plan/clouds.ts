@@ -1,5 +1,5 @@
 // Small clouds for tests: hosts and roles in a few lines, expanded.
-import { Secret } from '../../src/base/secret.ts';
+import { reveal, Secret } from '../../src/base/secret.ts';
 import type { Inventory } from '../../src/inventory/types.ts';
 import { readInventory } from '../../src/inventory/read.ts';
 import { check } from '../../src/plan/check.ts';
@@ -63,4 +63,16 @@ export function complaints(plan: Plan): string[] {
 /** Whether `id` waits for `need`, directly or not. */
 export function waits(plan: Plan, id: string, need: string): boolean {
   return id !== need && plan.graph.closure([id]).has(need);
+}
+
+/** By step: all that is wanted of it as JSON, secrets in the clear. */
+export function wantedOf({ nodes }: Plan): ReadonlyMap<string, string> {
+  return new Map([...nodes].flatMap(([id, node]) => (node.kind === 'step' ? [[id, JSON.stringify(clear(node.params))] as const] : [])));
+}
+
+function clear(value: unknown): unknown {
+  if (value instanceof Secret) return reveal(value);
+  if (Array.isArray(value)) return value.map(clear);
+  if (typeof value !== 'object' || value === null) return value;
+  return Object.fromEntries(Object.entries(value).map(([key, each]) => [key, clear(each)]));
 }

@@ -205,7 +205,7 @@ describe('roles that come after others', () => {
   it('wait for them, and do not need them', () => {
     const plan = planned(roles);
     expect(needs(plan, 'ctl1/two/directory /a')).toEqual(['one ready: after one']);
-    expect(plan.graph.isLoose('ctl1/two/directory /a', 'one ready')).toBe(true);
+    expect([...plan.graph.firm('ctl1/two/directory /a')]).toEqual([]);
     expect(waits(plan, 'ctl1/two/directory /b', 'one ready')).toBe(false);
   });
 
@@ -224,6 +224,14 @@ describe('services that an inventory asks for', () => {
     expect(wanted(', services: [two]').toSorted()).toEqual(['one', 'two']);
     expect(wanted(', services: [four]')).toEqual(['four']);
     expect(wanted('').toSorted()).toEqual(['four', 'one', 'three', 'two']);
+  });
+
+  it('are all but those that are optional where it asks for none', () => {
+    const roles = rolesOf({ usual: {}, store: { optional: true }, agent: { optional: true, needs: ['store'] } });
+    const wanted = (services = '') =>
+      [...planOf(inventoryOf(small, '', services), roles).nodes.values()].flatMap((node) => (node.kind === 'ready' ? [node.role] : []));
+    expect(wanted()).toEqual(['usual']);
+    expect(wanted(', services: [agent]').toSorted()).toEqual(['agent', 'store']);
   });
 });
 

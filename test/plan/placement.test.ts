@@ -1,4 +1,6 @@
+import { join } from 'node:path';
 import { expect, it } from 'vitest';
+import { readRoles } from '../../src/roles/role.ts';
 import { inventoryOf, needs, planOf, rolesOf, step } from './clouds.ts';
 
 const controller = '  ctl1: {address: 10.77.0.11, kind: controller}\n';
@@ -132,4 +134,18 @@ it('controllers carry the roles of network hosts, until there are such hosts', (
   expect(carried(controller + computes + hosts)).toEqual([['ctl1'], ['net1', 'net2'], ['cmp1', 'net1', 'net2']]);
   const gone = '  net1: {address: 10.77.0.31, kind: network, state: absent}\n';
   expect(carried(controller + computes + gone)).toEqual([['ctl1'], ['ctl1'], ['ctl1', 'cmp1']]);
+});
+
+it("zones of storage hosts are Ceph's zones, where all have one", () => {
+  const shipped = readRoles(join(import.meta.dirname, '../../roles')).roles;
+  const wanted = (...zones: readonly string[]) => {
+    const hosts = zones.map((zone, i) => `  sto${i + 1}: {address: 10.77.0.3${i}, kind: storage, disks: [/dev/sdb]${zone}}\n`);
+    const { resource, params } = step(planOf(inventoryOf(controller + hosts.join('')), shipped), 'sto1/ceph-osd/ceph-crush');
+    return resource.desired(params);
+  };
+  expect(wanted('', '', '')).toEqual({});
+  expect(wanted(', zone: a', ', zone: b', '')).toEqual({});
+  const zones = { 'zone of sto1': 'a', 'zone of sto2': 'b' };
+  expect(wanted(', zone: a', ', zone: b', ', zone: b')).toEqual({ 'copies apart by': 'host', ...zones, 'zone of sto3': 'b' });
+  expect(wanted(', zone: a', ', zone: b', ', zone: c')).toEqual({ 'copies apart by': 'zone', ...zones, 'zone of sto3': 'c' });
 });

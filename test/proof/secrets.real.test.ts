@@ -21,7 +21,12 @@ const canaries: Readonly<Record<string, string>> = {
   'keystone.admin_password': 'CanaryAdmin.x7Qm2vR9tL4w',
   'keystone.db_password': 'CanaryKeystoneDb5nT8cX1zB6',
   'mariadb.monitor_password': `CanaryMonitor'"$(id)\`;ä 😀 9`,
-  'rabbitmq.password': 'CanaryRabbit/+&=?#@:p4 ',
+  'rabbitmq.ceilometer': 'CanaryCeilometerB4xU9rE3oY',
+  'rabbitmq.cinder': 'CanaryCinderR8wK2nY5qD',
+  'rabbitmq.heat': 'CanaryHeatT3mZ9cF6hJ',
+  'rabbitmq.keystone': 'CanaryRabbit/+&=?#@:p4 ',
+  'rabbitmq.neutron': 'CanaryNeutronV7bN4xG1sL',
+  'rabbitmq.nova': 'CanaryNovaP5jH8tQ2dW',
 };
 const rotated = 'CanaryRotatedDb3kV7hJ2pW9';
 
@@ -200,11 +205,11 @@ describe('a cloud of canaries', () => {
       delay(2000),
       on(`sleep 1 & X=${value} sleep 1; wait`),
       new Promise((resolve) =>
-        spawn('sleep', ['1'], { env: { X: encodeURIComponent(canaries['rabbitmq.password']!) } }).on('close', resolve),
+        spawn('sleep', ['1'], { env: { X: encodeURIComponent(canaries['rabbitmq.keystone']!) } }).on('close', resolve),
       ),
     ]);
     const seen = { here: (await here.stop()).seen.join('\n'), there: (await there.stop()).seen.join('\n') };
-    expect(seen.here).toMatch(/rabbitmq\.password in environ/);
+    expect(seen.here).toMatch(/rabbitmq\.keystone in environ/);
     expect(seen.there).toMatch(/environ/);
   });
 

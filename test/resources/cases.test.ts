@@ -84,6 +84,7 @@ describe('every type', () => {
         'ceph-osd',
         'ceph-osd-key',
         'ceph-cipher',
+        'ceph-crush',
         'ceph-drain',
       ];
       const certain = [

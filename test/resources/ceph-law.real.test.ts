@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { cephxKey } from '../../src/base/ceph.ts';
+import { checkCeph } from '../../src/base/ceph-check.ts';
 import { reveal, Secret } from '../../src/base/secret.ts';
 import type { AnyParams } from '../../src/resources/define.ts';
 import { attachDisks, detachDisks, diskLink } from '../../src/lab/disks.ts';
@@ -58,6 +59,7 @@ afterAll(async () => {
   rmSync(directory, { recursive: true });
 });
 
+const store = (zone: string) => ({ name: 'law', zone, disks: devices });
 const osds = { disks: ['/dev/sdb', '/dev/sdc', '/dev/sdd'], fsid, host: 'law' };
 
 function laws(): readonly Law[] {
@@ -106,6 +108,16 @@ chown ceph:ceph /var/lib/ceph/mgr/ceph-law/keyring && systemctl enable -q --now 
       mends: ['osd_op_num_shards'],
     },
     {
+      type: 'ceph-crush',
+      params: { hosts: [store('a'), { ...store('b'), name: 'two' }], copies: 2 },
+      first: 'differs',
+      tamper: 'ceph osd crush move law root=default',
+      mends: ['zone of law'],
+      // And back: there is one host only, so copies are on different disks.
+      then: `ceph osd crush rule dump replicated_rule -f json | grep -qF '"type":"zone"' && ceph osd crush rule rm replicated_rule &&
+ceph osd crush rule create-simple replicated_rule default osd firstn && ceph osd crush rm two && ceph osd crush rm zone-b`,
+    },
+    {
       type: 'ceph-osd',
       params: osds,
       first: 'differs',
@@ -125,9 +137,9 @@ chown ceph:ceph /var/lib/ceph/mgr/ceph-law/keyring && systemctl enable -q --now 
     {
       type: 'ceph-backup',
       params: { directory: '/var/backups/before it' },
-      tamper: "mv '/var/backups/before it' /tmp/kept",
+      tamper: "mv '/var/backups/before it' /tmp/backup",
       mends: ['made'],
-      then: "cmp /tmp/kept/auth '/var/backups/before it/auth' && test $(stat -c %a /tmp/kept) = 700",
+      then: "cmp /tmp/backup/auth '/var/backups/before it/auth' && test $(stat -c %a /tmp/backup) = 700",
     },
     {
       type: 'rgw-user',
@@ -187,19 +199,43 @@ test('a monitor of another cluster is refused, and no second cluster is begun be
 test('a disk leaves once its data is elsewhere, and can come back', { timeout: 200_000 }, async () => {
   await byHand('head -c 50M /dev/urandom >/tmp/data && rados -p law put object /tmp/data');
   const { type, params } = resource('ceph-drain', { hosts: [], disks: [{ host: 'law', device: '/dev/sdd' }], fsid });
+  const here = resource('ceph-osd', { ...osds, disks: ['/dev/sdb', '/dev/sdc'], leaving: params['disks'] });
+  const early = await difference(here.type, here.params, run, send);
+  expect(early?.differences).toEqual([{ key: '/dev/sdd', before: 'osd.2 is set up', after: 'no OSD' }]);
+  await expect(mend(here.type, here.params, early!, run, send)).rejects.toThrow('osd.2 is still in the cluster');
   const change = await difference(type, params, run, send);
   expect(change?.before?.['law /dev/sdd']).toMatch(/^osd\.2, \d+ MiB$/);
   // There is one host only, and copies are meant to be on several: by that measure there is no place.
   expect(await refusal('ceph-drain', params)).toContain('2 copies');
-  await mend(type, params, change!, run, send);
+  const { obstacle, ...before } = change!.before!;
+  expect(obstacle).toBeDefined();
+  await mend(type, params, { ...change!, before }, run, send);
   expect(await difference(type, params, run, send)).toBeNull();
   await byHand('rados -p law get object /tmp/back && cmp /tmp/data /tmp/back');
   await byHand('! ceph osd find 2 2>/dev/null');
+  // Whoever asks for the health of the host's OSDs would wait for this one for ever.
+  await mend(here.type, here.params, early!, run, send);
+  expect(await difference(here.type, here.params, run, send)).toBeNull();
+  await byHand('test ! -e /var/lib/ceph/osd/ceph-2 && ! systemctl -q is-enabled ceph-osd@2 && systemctl is-active ceph-osd@1');
+  await expect.poll(() => run(checkCeph(['osds', 'pgs'])).then(({ out }) => out.toString()), { timeout: 60_000 }).toBe('');
   const again = resource('ceph-osd', osds);
   const back = await difference(again.type, again.params, run, send);
   expect(back?.differences).toMatchObject([{ key: '/dev/sdd', before: 'was osd.2, drained' }]);
   await mend(again.type, again.params, back!, run, send);
   expect(await difference(again.type, again.params, run, send)).toBeNull();
+});
+
+test('a host is in the zone that it was given before it had disks, and moves to another with all that is on it', async () => {
+  const { type, params } = resource('ceph-crush', { hosts: [store('b')], copies: 2 });
+  const change = await difference(type, params, run, send);
+  expect(change?.differences).toEqual([
+    { key: 'copies apart by', before: 'osd', after: 'host' },
+    { key: 'zone of law', before: 'a', after: 'b' },
+  ]);
+  await mend(type, params, change!, run, send);
+  expect(await difference(type, params, run, send)).toBeNull();
+  await byHand(`for id in 0 1; do ceph osd find $id -f json | grep -qF '"zone":"zone-b"' || exit; done
+timeout 60 rados -p law get object /tmp/back && cmp /tmp/data /tmp/back`);
 });
 
 async function refusal(name: string, wanted: AnyParams): Promise<string | undefined> {
@@ -210,5 +246,5 @@ async function refusal(name: string, wanted: AnyParams): Promise<string | undefi
 
 async function byHand(script: string): Promise<void> {
   const { code, out, err } = await run({ script, timeout: 300 });
-  expect({ script, code, out: out.toString(), err: err.toString() }).toMatchObject({ code: 0 });
+  expect(code, `${script}\n${out.toString()}${err.toString()}`).toBe(0);
 }

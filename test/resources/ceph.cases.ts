@@ -38,6 +38,10 @@ function disk(kind: string, label: object | undefined, cluster: readonly unknown
   const written = label === undefined ? '' : JSON.stringify({ '/dev/sdb': label });
   return `disk\t/dev/sdb\t${kind}\t${written}\n${running}${said(...cluster)}\n`;
 }
+const leaving = [
+  { host: 'sto1', device: '/dev/sdc' },
+  { host: 'sto2', device: '/dev/sdd' },
+];
 const label = { ceph_fsid: fsid, osd_uuid: mine, whoami: '7', ready: 'ready' };
 
 const tree = (free: number, used = 1 << 20): object => ({
@@ -49,8 +53,57 @@ const tree = (free: number, used = 1 << 20): object => ({
     ]),
   ],
 });
+/** Three hosts with two disks each, `free` KiB on each; of osd.1 that share is in. */
+const twoDisks = (free: number, reweight = 1): object => ({
+  nodes: [1, 3, 5].flatMap((n) => [
+    { id: -n, type: 'host', name: `sto${(n + 1) / 2}`, children: [n, n + 1] },
+    ...[n, n + 1].map((id) => ({
+      id,
+      type: 'osd',
+      name: `osd.${id}`,
+      kb: (1 << 20) + free,
+      kb_used: 1 << 20,
+      reweight: id === 1 ? reweight : 1,
+    })),
+  ]),
+});
 const drain = { hosts: ['sto4'], disks: [{ host: 'sto1', device: '/dev/sdc' }], fsid };
 const meta = [{ id: 1, hostname: 'sto1', bluestore_bdev_partition_path: '/dev/sdc' }];
+
+const stores = ['a', 'b', 'c'].map((zone, i) => ({ name: `sto${i + 1}`, address: `10.0.0.${i + 1}`, zone, disks: ['/dev/sdb'] }));
+const spread = { hosts: stores, copies: 3 };
+const bucket = (id: number, type: string, name: string, ...items: number[]): object => ({
+  id,
+  name,
+  type_name: type,
+  items: items.map((item) => ({ id: item, weight: 65536 })),
+});
+const replicated = (type: string): object => ({
+  rule_id: 0,
+  rule_name: 'replicated_rule',
+  steps: [{ op: 'take', item: -1, item_name: 'default' }, { op: 'chooseleaf_firstn', num: 0, type }, { op: 'emit' }],
+});
+const flat = {
+  buckets: [bucket(-1, 'root', 'default', -2, -3), bucket(-2, 'host', 'sto1', 1), bucket(-3, 'host', 'sto2', 2)],
+  rules: [replicated('host')],
+};
+const zoned = {
+  buckets: [
+    bucket(-1, 'root', 'default', -11, -12, -13),
+    ...[1, 2, 3].flatMap((n) => [bucket(-10 - n, 'zone', `zone-${'abc'[n - 1]!}`, -1 - n), bucket(-1 - n, 'host', `sto${n}`, n)]),
+  ],
+  rules: [replicated('zone')],
+};
+const flatNames = flat.buckets.map((each) => (each as { name: string }).name);
+const zonedNames = zoned.buckets.map((each) => (each as { name: string }).name);
+const inZones = { 'copies apart by': 'zone', 'zone of sto1': 'a', 'zone of sto2': 'b', 'zone of sto3': 'c' };
+const noZones = { 'copies apart by': 'host', 'zone of sto1': null, 'zone of sto2': null, 'zone of sto3': null };
+const small = {
+  nodes: [
+    { id: -2, type: 'host', name: 'sto1', children: [1] },
+    { id: 1, type: 'osd', name: 'osd.1', kb: 1 << 20, kb_used: 1 << 19 },
+  ],
+};
 
 const demo = { uid: 'demo', display_name: 'Demo', access_key: 'DEMO', secret_key: key };
 const user = { display_name: 'Demo', system: false, keys: [{ access_key: 'DEMO', secret_key: 'any text at all' }], swift_keys: [] };
@@ -288,6 +341,24 @@ export const ceph: readonly Case[] = [
   },
   {
     type: 'ceph-osd',
+    is: 'of a disk that leaves',
+    params: { ...osds, leaving },
+    answer: `directory\t/dev/sdc\t/var/lib/ceph/osd/ceph-12\n${disk('ceph_bluestore ', label, [dump, {}], 'unit\t7\n')}`,
+    found: { '/dev/sdb': 'OSD', '/dev/sdc': 'osd.12 is set up' },
+    differs: ['/dev/sdc'],
+    runs: ['id=12', 'systemctl disable -q --now "ceph-osd@$id"', 'rm -r -- /var/lib/ceph/osd/ceph-"$id"', 'is still in the cluster'],
+    leaves: ['--mkfs', 'dd if=', '/dev/sdb'],
+  },
+  {
+    type: 'ceph-osd',
+    is: 'of a disk that has left',
+    params: { disks: [], fsid, host: 'sto1', leaving },
+    answer: `directory\t/dev/sdb\t/var/lib/ceph/osd/ceph-7\n${said(dump, {})}\n`,
+    found: { '/dev/sdc': 'no OSD' },
+    differs: null,
+  },
+  {
+    type: 'ceph-osd',
     is: 'unknown to its own cluster',
     params: osds,
     answer: disk('ceph_bluestore ', label, [{ osds: [] }, {}]),
@@ -328,7 +399,7 @@ export const ceph: readonly Case[] = [
     type: 'ceph-drain',
     is: 'a host and a disk leave',
     params: drain,
-    answer: said(tree(1 << 22), [{ pool_name: 'vms', size: 2 }], dump, meta),
+    answer: said(tree(1 << 22), [{ pool_name: 'vms', size: 2 }], dump, meta, [replicated('host')]),
     found: { sto4: 'osd.4, 1.0 GiB', 'sto1 /dev/sdc': 'osd.1, 1.0 GiB', osds: { sto4: [4], 'sto1 /dev/sdc': [1] } },
     differs: ['sto4', 'sto1 /dev/sdc'],
     input: '{"osds":[4,1],"hosts":["sto4"],"daemons":["mgr.sto4","client.rgw.sto4"]}',
@@ -337,7 +408,7 @@ export const ceph: readonly Case[] = [
     type: 'ceph-drain',
     is: 'too few hosts would be left',
     params: drain,
-    answer: said(tree(1 << 22), [{ pool_name: 'vms', size: 3 }], dump, meta),
+    answer: said(tree(1 << 22), [{ pool_name: 'vms', size: 3 }], dump, meta, [replicated('host')]),
     found: {
       sto4: 'osd.4, 1.0 GiB',
       'sto1 /dev/sdc': 'osd.1, 1.0 GiB',
@@ -351,20 +422,168 @@ export const ceph: readonly Case[] = [
     type: 'ceph-drain',
     is: 'there is no room',
     params: { ...drain, disks: [] },
-    answer: said(tree(1 << 18, 1 << 22), [{ pool_name: 'vms', size: 2 }], dump, meta),
+    answer: said(tree(1 << 18, 1 << 22), [{ pool_name: 'vms', size: 2 }], dump, meta, [replicated('host')]),
     found: { sto4: 'osd.4, 4.0 GiB', osds: { sto4: [4] }, obstacle: '4.0 GiB would have to go where there is room for 0 KiB' },
     differs: ['sto4'],
     refuses: '4.0 GiB',
   },
   {
     type: 'ceph-drain',
+    is: 'with as many hosts left as copies, and no room for a whole copy on one of them',
+    params: { ...drain, disks: [] },
+    answer: said(tree(1 << 18), [{ pool_name: 'vms', size: 3 }], dump, meta, [replicated('host')]),
+    found: {
+      sto4: 'osd.4, 1.0 GiB',
+      osds: { sto4: [4] },
+      obstacle: '341 MiB would have to go to sto1, where there is room for 64 MiB',
+    },
+    differs: ['sto4'],
+    refuses: '341 MiB',
+  },
+  {
+    type: 'ceph-drain',
+    is: 'one disk of two, whose data has to stay on its host',
+    params: { hosts: [], disks: drain.disks, fsid },
+    answer: said(twoDisks(1 << 20), [{ pool_name: 'vms', size: 3 }], dump, meta, [replicated('host')]),
+    found: {
+      'sto1 /dev/sdc': 'osd.1, 1.0 GiB',
+      osds: { 'sto1 /dev/sdc': [1] },
+      obstacle: '1.0 GiB would have to go to sto1, where there is room for 717 MiB',
+    },
+    differs: ['sto1 /dev/sdc'],
+    refuses: 'to sto1',
+  },
+  {
+    type: 'ceph-drain',
+    is: 'one disk of two, with room on the other',
+    params: { hosts: [], disks: drain.disks, fsid },
+    answer: said(twoDisks(1 << 22), [{ pool_name: 'vms', size: 3 }], dump, meta, [replicated('host')]),
+    found: { 'sto1 /dev/sdc': 'osd.1, 1.0 GiB', osds: { 'sto1 /dev/sdc': [1] } },
+    differs: ['sto1 /dev/sdc'],
+    input: '{"osds":[1],"hosts":[],"daemons":[]}',
+  },
+  {
+    type: 'ceph-drain',
+    is: 'one disk that is out already: what is left of its data moves whatever is said',
+    params: { hosts: [], disks: drain.disks, fsid },
+    answer: said(twoDisks(1 << 20, 0), [{ pool_name: 'vms', size: 3 }], dump, meta, [replicated('host')]),
+    found: { 'sto1 /dev/sdc': 'osd.1, 1.0 GiB', osds: { 'sto1 /dev/sdc': [1] } },
+    differs: ['sto1 /dev/sdc'],
+  },
+  {
+    type: 'ceph-drain',
     is: 'gone',
     params: { hosts: ['sto9'], disks: [{ host: 'sto2', device: '/dev/sdx' }], fsid },
-    answer: said(tree(1 << 22), [], dump, meta),
+    answer: said(tree(1 << 22), [], dump, meta, [replicated('host')]),
     found: { sto9: 'gone', 'sto2 /dev/sdx': 'gone', osds: { sto9: [], 'sto2 /dev/sdx': [] } },
     differs: null,
   },
   { type: 'ceph-drain', is: 'not answered', params: drain, answer: mute, found: unknown },
+  {
+    type: 'ceph-drain',
+    is: 'too few zones would be left',
+    params: { hosts: ['sto3'], disks: [], fsid },
+    answer: said(
+      {
+        nodes: [1, 2, 3].flatMap((n) => [
+          { id: -10 - n, type: 'zone', name: `zone-${n}`, children: n === 1 ? [-2, -5] : [-1 - n] },
+          { id: -1 - n, type: 'host', name: `sto${n}`, children: [n] },
+          { id: n, type: 'osd', name: `osd.${n}`, kb: 1 << 22, kb_used: 1 << 20, reweight: 1 },
+          ...(n === 1
+            ? [
+                { id: -5, type: 'host', name: 'sto4', children: [4] },
+                { id: 4, type: 'osd', name: 'osd.4', kb: 1 << 22, reweight: 1 },
+              ]
+            : []),
+        ]),
+      },
+      [{ pool_name: 'vms', size: 3 }],
+      dump,
+      meta,
+      [replicated('zone')],
+    ),
+    found: {
+      sto3: 'osd.3, 1.0 GiB',
+      osds: { sto3: [3] },
+      obstacle: 'the pool vms keeps 3 copies in as many zones, and 2 would be left',
+    },
+    differs: ['sto3'],
+    refuses: 'as many zones',
+  },
+  {
+    type: 'ceph-crush',
+    is: 'a host without a zone: nothing is asked for',
+    params: { ...spread, hosts: [...stores, { name: 'sto4', disks: ['/dev/sdb'] }] },
+    answer: 'nothing\n',
+    found: {},
+    differs: null,
+  },
+  {
+    type: 'ceph-crush',
+    is: 'without zones so far, and a host that is not there yet',
+    params: spread,
+    answer: said(flat, tree(1 << 22), []),
+    found: { ...noZones, buckets: flatNames },
+    differs: ['copies apart by', 'zone of sto1', 'zone of sto2', 'zone of sto3'],
+    runs: [
+      'edit --remove-rule replicated_rule',
+      'edit --create-replicated-rule replicated_rule default zone',
+      'edit --add-bucket zone-a zone --loc root default',
+      'edit --move sto1 --loc zone zone-a',
+      'edit --add-bucket sto3 host --loc zone zone-c',
+      'ceph osd setcrushmap "$version" -i',
+    ],
+  },
+  {
+    type: 'ceph-crush',
+    is: 'as it should be',
+    params: spread,
+    answer: said(zoned, tree(1 << 22), [{ pool_name: 'vms', size: 3 }]),
+    found: { ...inZones, buckets: zonedNames },
+    differs: null,
+  },
+  {
+    type: 'ceph-crush',
+    is: 'with a host in another zone: it moves to one that is there',
+    params: { ...spread, hosts: stores.map((each) => (each.name === 'sto3' ? { ...each, zone: 'b' } : each)), copies: 2 },
+    answer: said(zoned, tree(1 << 22), [{ pool_name: 'vms', size: 2 }]),
+    found: { ...inZones, buckets: zonedNames },
+    differs: ['zone of sto3'],
+    runs: ['edit --move sto3 --loc zone zone-b'],
+    leaves: ['--add-bucket', '-rule'],
+  },
+  {
+    type: 'ceph-crush',
+    is: 'with fewer zones than copies: on different hosts',
+    params: { ...spread, copies: 4 },
+    answer: said(zoned, tree(1 << 22), [{ pool_name: 'vms', size: 4 }]),
+    found: { ...inZones, buckets: zonedNames },
+    differs: ['copies apart by'],
+    runs: ['edit --create-replicated-rule replicated_rule default host'],
+  },
+  {
+    type: 'ceph-crush',
+    is: 'with a pool of more copies than zones',
+    params: spread,
+    answer: said(flat, tree(1 << 22), [{ pool_name: 'vms', size: 4 }]),
+    found: { ...noZones, buckets: flatNames, obstacle: 'the pool vms keeps 4 copies, and there are 3 zones' },
+    differs: ['copies apart by', 'zone of sto1', 'zone of sto2', 'zone of sto3'],
+    refuses: '4 copies',
+  },
+  {
+    type: 'ceph-crush',
+    is: 'with a zone that has no room for a copy of everything',
+    params: spread,
+    answer: said(flat, small, [{ pool_name: 'vms', size: 3 }]),
+    found: {
+      ...noZones,
+      buckets: flatNames,
+      obstacle: 'a copy of all data, 171 MiB, would have to be in the zone b, which has room for 0 KiB',
+    },
+    differs: ['copies apart by', 'zone of sto1', 'zone of sto2', 'zone of sto3'],
+    refuses: 'in the zone b',
+  },
+  { type: 'ceph-crush', is: 'not answered', params: spread, answer: mute, found: unknown },
   {
     type: 'rgw-user',
     is: 'not there',

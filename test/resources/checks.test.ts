@@ -50,6 +50,20 @@ test.each<[number, unknown, string | undefined]>([
   expect(conversation.next({ status, body })).toEqual({ done: true, value: said });
 });
 
+test.each<[number, string | undefined]>([
+  [200, undefined],
+  [502, 'Cinder asks it, and it does not answer (502)'],
+])('a volume service that must answer: %s', (status, said) => {
+  const check = checks.get('volume-service');
+  if (check?.via !== 'api') throw new TypeError('it does not ask an API');
+  const conversation = check.ask({ service: 'cinder-volume', host: 'ceph@rbd', answers: true });
+  expect(conversation.next().value as ApiRequest).toEqual(volume);
+  const up = volumes.map((each) => ({ ...each, state: 'up' }));
+  const asked = { service: 'volumev3', method: 'GET', path: '/v3/capabilities/ceph%40rbd' };
+  expect(conversation.next({ status: 200, body: { services: up } }).value).toEqual(asked);
+  expect(conversation.next({ status, body: {} })).toEqual({ done: true, value: said });
+});
+
 test.each<[string, object, object, number, unknown, string | undefined]>([
   ['compute-service', { service: 'nova-compute', host: 'cmp1' }, compute, 200, { services }, undefined],
   ['compute-service', { service: 'nova-compute', host: 'cmp2' }, compute, 200, { services }, 'Nova has not heard from it for a while'],

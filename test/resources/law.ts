@@ -428,6 +428,7 @@ SQL`,
     mends: ['password', 'tags', 'permissions'],
   },
   { type: 'rabbitmq-user', params: { user: 'guest', absent: true }, first: 'differs' },
+  { type: 'rabbitmq-user', params: { user: 'openstack', absent: true, idle: true }, first: 'differs' },
   {
     type: 'ini-setting',
     params: {

@@ -39,7 +39,7 @@ export async function obey(law: Law, run: Run, send: Send, timed: Timed = (_, ac
 async function doByHand(script: string | undefined, run: Run): Promise<void> {
   if (script === undefined) return;
   const { code, out, err } = await run({ script });
-  expect({ script, code, out: out.toString(), err: err.toString() }).toMatchObject({ code: 0 });
+  expect(code, `${script}\n${out.toString()}${err.toString()}`).toBe(0);
 }
 
 export function nameOf(law: Law): string {

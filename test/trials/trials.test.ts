@@ -80,6 +80,7 @@ const floating: readonly Turn[] = [
 ];
 const endpoint = (type: string, region = 'One') => ({ type, endpoints: [{ interface: 'public', region }] });
 const stack = '/v1/project1/stacks/run/k1';
+const measures = '/v1/resource/instance/v1/metric/cpu/measures?refresh=true';
 const login = 'http://ctl1/horizon/auth/login/';
 const volumes = '/v3/project1/volumes';
 const attached = '/v2.1/servers/v1/os-volume_attachments';
@@ -336,6 +337,26 @@ test.each<[string, string, object, readonly Turn[], unknown]>([
     ],
     'the page of instances, http://ctl1/horizon/project/instances/, is answered 500',
   ],
+  [
+    'it is measured in the end',
+    'telemetry',
+    { metric: 'cpu' },
+    [
+      [`GET ${measures}`, { status: 404, body: { code: 404 } }],
+      ['wait cpu was not measured yet', ''],
+      [`GET ${measures}`, []],
+      ['wait cpu was not measured yet', ''],
+      [
+        `GET ${measures}`,
+        [
+          ['2026-01-02T03:00:00+00:00', 300, 1],
+          ['2026-01-02T03:05:00+00:00', 300, 7],
+        ],
+      ],
+    ],
+    { said: 'cpu 7 at 2026-01-02T03:05:00+00:00' },
+  ],
+  ['it may not be read', 'telemetry', { metric: 'cpu' }, [[`GET ${measures}`, { status: 403, body: 'no' }]], 'Gnocchi answered 403 "no"'],
   [
     'both are made',
     'volume',
