@@ -47,6 +47,8 @@ export interface ShownStage {
   readonly drain: string;
   /** What is taken for a while and given back. */
   readonly taken: readonly string[];
+  /** What canaries are tried by once they are restored. */
+  readonly tried: readonly string[];
   /** Hosts that change alike are one entry; the change is that of the first of them. */
   readonly changes: readonly ({ readonly hosts: readonly string[]; readonly change: ShownChange } & StepName)[];
   readonly unknown: readonly ({ readonly hosts: readonly string[]; readonly because: string; readonly irreversible: boolean } & StepName)[];

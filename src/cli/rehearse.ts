@@ -57,6 +57,7 @@ export async function rehearse(options: Options): Promise<number> {
     drain: new AbortController().signal,
     emit: tell,
     accept: ({ step }) => note(`would ask: ${step} cannot be taken back`),
+    tryOut: (host) => note(`would boot a machine on ${host}`).then(() => ({ kind: 'done' })),
     goOn: (question) => note(`would ask: ${question}`),
     pauseAsked: () => false,
     local: async ({ run }) => {

@@ -7,7 +7,7 @@ export async function verify(_args: readonly string[], options: Options): Promis
   return inSession(options, 'verify', async (session) => {
     const summary = await engine.verify({
       ...session,
-      ...(options.health ? {} : { trials: { holder: session.holder, quick: options.quick === true } }),
+      ...(options.health ? {} : { trials: { holder: session.holder, of: options.quick === true ? 'quick' : 'all' } }),
     });
     session.emit(summary);
     return exitOf(summary, session.drain);

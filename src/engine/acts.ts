@@ -4,7 +4,7 @@ import { compare } from '../base/state.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import { isUnknown, type Found } from '../resources/define.ts';
 import type { Journal } from './journal.ts';
-import { apply, plan as look } from './run.ts';
+import { apply, plan as look, tryOut } from './run.ts';
 import { Shells } from './shells.ts';
 import type { Told } from './tell.ts';
 import { Locked, type RunOptions } from './work.ts';
@@ -80,6 +80,13 @@ export class Acts {
       if (error instanceof Locked) return { kind: 'failed', why: error.message };
       throw error;
     }
+  }
+
+  /** Tries a host as a user of the cloud would. */
+  async tryOut(host: string): Promise<Outcome> {
+    const heard = this.#hearing();
+    const summary = await tryOut(host, this.#options.holder, { ...this.#options, ...heard, open: this.shells.open });
+    return outcomeOf(summary, heard.down(), heard.failed());
   }
 
   step(id: string): Step {

@@ -7,7 +7,8 @@ export type Fact =
   | { readonly type: 'resumed'; readonly by: string }
   | { readonly type: 'stage-begun' | 'before-done' | 'stage-done'; readonly stage: string }
   | { readonly type: 'wave-begun' | 'wave-done'; readonly stage: string; readonly wave: number; readonly hosts: readonly string[] }
-  | { readonly type: 'host-begun'; readonly stage: string; readonly host: string }
+  /** `host-trying`: it is restored, and left to be tried. */
+  | { readonly type: 'host-begun' | 'host-trying'; readonly stage: string; readonly host: string }
   | { readonly type: 'host-done'; readonly stage: string; readonly host: string; readonly seconds: number }
   | { readonly type: 'host-failed'; readonly stage: string; readonly host: string; readonly why: string; readonly unreachable: boolean }
   | { readonly type: 'cell-failed'; readonly cell: string; readonly why: string }
@@ -104,6 +105,8 @@ export interface UpgradeState {
   readonly done: ReadonlySet<string>;
   /** Begun and not ended, in whichever run. */
   readonly underWay: ReadonlySet<string>;
+  /** Restored, and not found good yet, in whichever run. */
+  readonly untried: ReadonlySet<string>;
   /** By `STAGE HOST`: those that failed since the upgrade was begun or resumed. */
   readonly failed: ReadonlyMap<
     string,
@@ -140,6 +143,7 @@ export function stateOf(facts: readonly Dated[]): UpgradeState | undefined {
     beforeDone: new Set(),
     done: new Set(),
     underWay: new Set(),
+    untried: new Set(),
     failed: new Map(),
     cellsFailed: new Map(),
     leases: new Map(),
@@ -189,8 +193,12 @@ function take(state: Mutable<UpgradeState>, fact: Dated): void {
     case 'host-begun':
       state.underWay.add(turn(fact.stage, fact.host));
       return;
+    case 'host-trying':
+      state.untried.add(turn(fact.stage, fact.host));
+      return;
     case 'host-done':
       state.underWay.delete(turn(fact.stage, fact.host));
+      state.untried.delete(turn(fact.stage, fact.host));
       state.done.add(turn(fact.stage, fact.host));
       return;
     case 'host-failed':

@@ -37,10 +37,17 @@ export function preview(journey: Journey, told: Told, seconds: (step: Step) => n
       waves: stage.waves.map(({ canary, works: some }) => ({ canary, hosts: some.map(({ host }) => host) })),
       drain: stage.policy.drain,
       taken: [...new Set(taken.map(({ role, stepType, name }) => `${role}: ${stepType} ${name}`))],
+      tried: stage.phase === 'cells' ? triedOn(journey, stage) : [],
       ...changesOf(steps, told),
       ...expected(journey, stage, told, seconds),
     };
   });
+}
+
+function triedOn({ plan }: Journey, { waves }: Stage): string[] {
+  const canaries = new Set(waves.flatMap(({ canary, works }) => (canary ? works.map(({ host }) => host) : [])));
+  const trials = plan.trials.filter(({ canary, host }) => canary && canaries.has(host));
+  return [...new Set(trials.map(({ role, stepType }) => `${role}: ${stepType}`))];
 }
 
 function stepAt({ plan }: Journey, id: string): Step[] {

@@ -32,6 +32,15 @@ export async function apply(options: ApplyOptions): Promise<Summary> {
   });
 }
 
+/** Tries what an upgrade asks of a canary. Throws Locked. */
+export async function tryOut(host: string, holder: Holder, options: RunOptions): Promise<Summary> {
+  // No step and no health is asked for: trials find their hosts themselves.
+  return during(new Work({ ...options, only: new Set() }), async (work) => {
+    await tryCloud(work, new Set(), { run: options.run, holder, of: { canary: host } });
+    return work.summary();
+  });
+}
+
 export interface VerifyOptions extends RunOptions {
   /** Try the cloud as a user would, too; left out: the health checks alone. */
   readonly trials?: Omit<TrialOptions, 'run'>;

@@ -17,8 +17,8 @@ import { named, type Work } from './work.ts';
 export interface TrialOptions {
   readonly run: string;
   readonly holder: Holder;
-  /** Compute hosts: one of each cell. */
-  readonly quick: boolean;
+  /** `quick`: of compute hosts, one of each cell. `canary`: what an upgrade tries on this one. */
+  readonly of: 'all' | 'quick' | { readonly canary: string };
 }
 
 /** How many are under way at once: servers of many hosts start at the same time. */
@@ -35,8 +35,12 @@ class Interrupted extends Error {}
  * removes what runs before have left, too. `ill`: health nodes that are not well. Throws Locked.
  */
 export async function tryCloud(work: Work, ill: ReadonlySet<string>, options: TrialOptions): Promise<void> {
-  const chosen = choose(work, options.quick);
+  const chosen = choose(work, options.of);
   const administrator = [...work.plan.apis.values()].find(({ login }) => login);
+  // None of them need have a part in the run otherwise. Who cannot be reached is found out by whoever asks.
+  await Promise.allSettled(
+    [administrator?.host, ...chosen.map(({ host }) => host)].flatMap((host) => (host === undefined ? [] : work.reach(host))),
+  );
   if (chosen.length === 0 || !administrator?.login || !work.isUp(administrator.host)) {
     for (const trial of chosen) block(work, trial, `${administrator?.host ?? 'Keystone'} is unreachable`);
     return;
@@ -46,14 +50,15 @@ export async function tryCloud(work: Work, ill: ReadonlySet<string>, options: Tr
   await new Trying(work, chosen, administrator.login, administrator.host, options.run).run(ill);
 }
 
-/** Of the part of the cloud that is asked for, with what these build on; `quick`: of compute hosts one a cell. */
-function choose({ plan, graph, emit }: Work, quick: boolean): PlannedTrial[] {
+/** Of the part of the cloud that is asked for, with what these build on. */
+function choose({ plan, graph, emit }: Work, of: TrialOptions['of']): PlannedTrial[] {
   const cells = new Map<string | undefined, string>();
   const hosts = new Map(plan.hosts.map((host) => [host.name, host]));
-  const asked = plan.trials.filter(({ host, role, trial }) => {
+  const asked = plan.trials.filter(({ host, role, trial, canary }) => {
+    if (typeof of === 'object') return canary && host === of.canary;
     if (!graph.has(`${host}/${role}/health`)) return false;
     const { cell, kinds } = hosts.get(host)!;
-    if (!quick || trial.scope === 'cluster' || !kinds.includes('compute')) return true;
+    if (of === 'all' || trial.scope === 'cluster' || !kinds.includes('compute')) return true;
     if (!cells.has(cell)) cells.set(cell, host);
     return cells.get(cell) === host;
   });

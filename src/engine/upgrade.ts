@@ -17,6 +17,8 @@ export interface UpgradeOptions extends Omit<ActOptions, 'plan' | 'clock'> {
   readonly from: readonly string[];
   /** Asked before each step that cannot be taken back, at its time. */
   readonly accept: (step: Step) => Promise<boolean>;
+  /** Tries a canary as a user of the cloud would; by the trials of its roles when left out. */
+  readonly tryOut?: (host: string) => Promise<Outcome>;
   /** Asked where the inventory says so, between waves; false pauses. */
   readonly goOn: (question: string) => Promise<boolean>;
   /** Somebody asked for a pause since. */
@@ -61,6 +63,8 @@ class Upgrade {
   #state: UpgradeState;
   /** One question at a time, however many hosts have one. */
   #asking: Promise<unknown> = Promise.resolve();
+  /** One canary at a time: who tries is the same guest of the cloud. */
+  #trying: Promise<unknown> = Promise.resolve();
 
   constructor(options: UpgradeOptions) {
     this.#options = options;
@@ -271,7 +275,7 @@ class Upgrade {
     const free = (): number => room(stage.policy.maxUnavailable, worksOf(stage).length, this.#down(stage).length) - running.size;
     while (waiting.length > 0 && fault === undefined && !this.#overspent(stage, wave) && !this.#halted()) {
       if (free() > 0) {
-        const one = this.#host(stage, waiting.shift()!)
+        const one = this.#host(stage, waiting.shift()!, wave.canary)
           .catch((error: unknown) => {
             fault ??= error;
           })
@@ -292,10 +296,11 @@ class Upgrade {
     return [...this.#state.failed.values()].filter((each) => each.stage === stage.id).map(({ host }) => host);
   }
 
-  async #host(stage: Stage, work: HostWork): Promise<void> {
+  async #host(stage: Stage, work: HostWork, canary: boolean): Promise<void> {
     const { host } = work;
     const at = this.#options.clock.now();
-    const outcome = await this.#hostWork(stage, work);
+    const worked = await this.#hostWork(stage, work, canary);
+    const outcome = worked.kind === 'done' && canary ? await this.#tryOut(stage, work.host) : worked;
     if (outcome.kind === 'done') {
       this.#write({ type: 'host-done', stage: stage.id, host, seconds: Math.round(this.#options.clock.now() - at) / 1000 });
       return;
@@ -306,7 +311,7 @@ class Upgrade {
     this.#write({ type: 'host-failed', stage: stage.id, host, why: outcome.why, unreachable: outcome.kind === 'unreachable' });
   }
 
-  async #hostWork(stage: Stage, work: HostWork): Promise<Outcome> {
+  async #hostWork(stage: Stage, work: HostWork, canary: boolean): Promise<Outcome> {
     if (!this.#state.underWay.has(turn(stage.id, work.host)) && stage.phase !== 'finish' && stage.phase !== 'backup') {
       const seen = await this.#acts.look([...work.steps, ...work.health]);
       if (seen.down !== undefined) return { kind: 'unreachable', why: seen.down };
@@ -324,7 +329,21 @@ class Upgrade {
     const kept = new Set(work.leases.flatMap(({ take, give }) => (others.has(take) ? [give] : [])));
     const restored = await this.#run(work.restore.filter((id) => !kept.has(id)));
     await this.#leases.giveBack(work.leases);
+    if (restored.kind === 'done' && canary && stage.phase === 'cells' && this.#triesOn(work.host))
+      this.#write({ type: 'host-trying', stage: stage.id, host: work.host });
     return restored;
+  }
+
+  #triesOn(host: string): boolean {
+    return this.#journey.plan.trials.some((trial) => trial.canary && trial.host === host);
+  }
+
+  /** Before it is restored, a compute host is given no machine; the others wait until it has been seen to run one. */
+  async #tryOut(stage: Stage, host: string): Promise<Outcome> {
+    if (!this.#state.untried.has(turn(stage.id, host))) return { kind: 'done' };
+    const tried = this.#trying.then(() => this.#options.tryOut?.(host) ?? this.#acts.tryOut(host));
+    this.#trying = tried.catch(() => undefined);
+    return tried;
   }
 
   #run(ids: readonly string[]): Promise<Outcome> {

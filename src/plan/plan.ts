@@ -65,6 +65,8 @@ export interface PlannedTrial extends StepName {
   readonly params: AnyParams;
   /** Seconds that it may take. */
   readonly within: number;
+  /** An upgrade tries it, too, when its host is a canary. */
+  readonly canary: boolean;
 }
 
 /** A role that is healthy on all its hosts, those for the cloud or those for one cell: what others wait for. */

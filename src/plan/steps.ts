@@ -306,6 +306,7 @@ export function trialsOf(at: RoleOnHost, first: boolean): PlannedTrial[] {
           return worked();
         },
         within: written.within,
+        canary: written.canary,
       },
     ];
   });

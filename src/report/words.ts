@@ -129,7 +129,7 @@ function journeyText({ from, to, stages, reasons }: Extract<Event, { type: 'jour
   ].join('\n');
 }
 
-function stageText({ id, waves, drain, taken, changes, unknown, seconds }: ShownStage, c: Colors): string {
+function stageText({ id, waves, drain, taken, tried, changes, unknown, seconds }: ShownStage, c: Colors): string {
   const hosts = waves.flatMap((wave) => wave.hosts);
   const shown = waves.slice(0, 12).map(({ canary, hosts: some }, i) => `    ${canary ? 'canary' : `wave ${i + 1}`}: ${few(some)}`);
   return [
@@ -137,6 +137,7 @@ function stageText({ id, waves, drain, taken, changes, unknown, seconds }: Shown
     ...(waves.length > 1 ? shown : []),
     ...(waves.length > 12 ? [`    and ${waves.length - 12} waves more`] : []),
     ...taken.map((lease) => c.dim(`    taken and given back: ${lease}`)),
+    ...tried.map((trial) => c.dim(`    the canary is tried: ${trial}`)),
     ...changes.map(({ hosts: some, change, ...name }) => `  ${changeText(name, change, c)}${c.dim(`  on ${few(some)}`)}`),
     ...unknown.map(
       ({ hosts: some, because, irreversible, ...name }) =>

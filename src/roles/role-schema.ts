@@ -63,6 +63,10 @@ const watches = {
   description: "Names of the role's steps above that the service restarts for.",
 };
 const within = { type: 'string', pattern: '^[1-9][0-9]*s$', description: 'How long to wait for it, e.g. 60s.' };
+const canary = {
+  type: 'boolean',
+  description: 'An upgrade tries it, too: on each canary among compute hosts, once it is restored.',
+} as const;
 
 /** For editors, written to schemas/role.schema.json: a step is one of all types, with all that these say of their params. */
 export function editorSchema(): Record<string, unknown> {
@@ -76,8 +80,8 @@ export function editorSchema(): Record<string, unknown> {
       ...(resource.type === 'service' ? { watches } : {}),
     }),
   );
-  const asked = (types: Iterable<Writable>) => ({ anyOf: [...types].map((type) => entry(type, { within })) });
-  const $defs = { step: { anyOf: steps }, check: asked(checks.values()), trial: asked(trials.values()) };
+  const asked = (types: Iterable<Writable>, more: object) => ({ anyOf: [...types].map((type) => entry(type, { within, ...more })) });
+  const $defs = { step: { anyOf: steps }, check: asked(checks.values(), {}), trial: asked(trials.values(), { canary }) };
   return { ...structure({ $ref: '#/$defs/step' }, { $ref: '#/$defs/check' }, { $ref: '#/$defs/trial' }), $defs };
 }
 
@@ -89,7 +93,7 @@ const asked = { type: 'object', minProperties: 1, properties: { within } };
 export const roleSchema = structure(
   { type: 'object', minProperties: 1, properties: { ...reserved, during, irreversible, policy, template, watches } },
   asked,
-  asked,
+  { ...asked, properties: { within, canary } },
 );
 
 /** What a role's params.schema.json may say: the part of JSON Schema that params use. */

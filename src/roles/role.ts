@@ -96,6 +96,8 @@ export interface RoleCheck {
   readonly params: Readonly<Record<string, unknown>>;
   /** Seconds. */
   readonly within: number;
+  /** Of a trial: tried in an upgrade, too. */
+  readonly canary: boolean;
   readonly path: readonly (string | number)[];
 }
 
@@ -310,8 +312,8 @@ function readStep(written: Readonly<Record<string, unknown>>, path: RoleStep['pa
 
 function readCheck(written: Readonly<Record<string, unknown>>, path: RoleCheck['path']): RoleCheck {
   const [[type, name], ...rest] = Object.entries(written) as [[string, unknown], ...[string, unknown][]];
-  const { within, ...params } = Object.fromEntries(rest);
-  return { type, name, params, within: Number.parseInt((within as string | undefined) ?? '60', 10), path };
+  const { within, canary, ...params } = Object.fromEntries(rest);
+  return { type, name, params, within: Number.parseInt((within as string | undefined) ?? '60', 10), canary: canary === true, path };
 }
 
 function readTemplate(directory: string, name: string): Template {

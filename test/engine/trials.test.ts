@@ -120,7 +120,7 @@ async function tell(
     command: 'verify',
     run: '20261120T180000-abc',
     drain,
-    trials: { quick, holder: { run: 'r', who: 'me@here', what: 'cellwise verify', since: 'now' } },
+    trials: { of: quick ? 'quick' : 'all', holder: { run: 'r', who: 'me@here', what: 'cellwise verify', since: 'now' } },
   });
   return { events, summary };
 }

@@ -80,6 +80,7 @@ export const written: Readonly<Record<string, WrittenRole>> = {
       { service: 'nova-compute', watches: ['/etc/nova/nova.conf', 'python3-nova'] },
     ],
     health: [{ unit: 'nova-compute' }],
+    verify: [{ server: '{{host.name}}', flavor: '', canary: true }],
     upgrade: {
       gate: [{ run: 'is the service up?' }],
       drain: [lease('/run/disabled').take, { command: 'migrate', creates: '/run/empty-{{cloud.release}}', policy: ['live-migrate'] }],
@@ -243,6 +244,7 @@ export class Deployer {
       drain: this.drain.signal,
       accept: () => Promise.resolve(true),
       goOn: () => Promise.resolve(true),
+      tryOut: () => Promise.resolve({ kind: 'done' }),
       pauseAsked: () => false,
       local: () => Promise.resolve({ code: 0, out: Buffer.alloc(0), err: Buffer.alloc(0) }),
       heard: () => undefined,

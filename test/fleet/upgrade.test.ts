@@ -1,4 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
+import type { UpgradeOptions } from '../../src/engine/upgrade.ts';
 import { worksOf } from '../../src/plan/journey.ts';
 import { Deployer, fleetOf } from './clouds.ts';
 import { arrived, isFree, lawful, leasesOf } from './laws.ts';
@@ -54,6 +55,28 @@ describe('an upgrade', () => {
       'cell1-cmp1/nova-compute/contract: command online migrations',
     ]);
     arrived(deployer);
+  });
+
+  it('tries a canary when it is restored, until it is found good, before others have their turn', async () => {
+    const deployer = new Deployer(fleetOf({ computes: 6 }));
+    const tried: string[] = [];
+    const answers = ['failed', 'failed', 'done', 'done'] as const;
+    const tryOut: UpgradeOptions['tryOut'] = (host) => {
+      expect(leasesOf(deployer.fleet).every((lease) => isFree(deployer.fleet, lease))).toBe(true);
+      const kind = answers[tried.push(host) - 1]!;
+      return Promise.resolve(kind === 'done' ? { kind } : { kind, why: 'no machine starts' });
+    };
+    for (const again of [false, true]) {
+      expect(await deployer.run({ tryOut })).toMatchObject({ kind: 'paused', why: expect.stringContaining('no machine starts') as string });
+      expect([...deployer.state.done].filter((turn) => turn.startsWith('cells/'))).toEqual([]);
+      // Whoever is tried again has nothing else to do.
+      if (again) expect(deployer.facts.filter(({ type }) => type === 'host-trying')).toHaveLength(1);
+    }
+    expect(await deployer.run({ tryOut })).toEqual(finished);
+    expect(tried).toEqual(['cell1-cmp1', 'cell1-cmp1', 'cell1-cmp1', 'cell2-cmp1']);
+    arrived(deployer);
+    expect(await deployer.run({ tryOut })).toEqual(finished);
+    expect(tried).toHaveLength(4);
   });
 
   it('waits where the inventory says so', async () => {

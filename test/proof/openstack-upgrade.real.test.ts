@@ -97,7 +97,10 @@ describe('from 2025.1 to 2026.1', () => {
     const stages = journey?.type === 'journey' ? journey.stages : [];
     const order = ['backup/nova', 'control/keystone', 'control/nova-conductor', 'control/nova-api', 'cells/cell1', 'finish/nova'];
     expect(stages.map(({ id }) => id).filter((id) => order.includes(id))).toEqual(order);
-    expect(stages.find(({ id }) => id === 'cells/cell1')).toMatchObject({ taken: ['nova-compute: nova-service nova-compute'] });
+    expect(stages.find(({ id }) => id === 'cells/cell1')).toMatchObject({
+      taken: ['nova-compute: nova-service nova-compute'],
+      tried: ['nova-compute: server', 'nova-compute: console'],
+    });
   });
 
   it('it is paused in the control plane: a cloud of two releases that works', { timeout: 40 * minutes }, async () => {
@@ -124,6 +127,7 @@ describe('from 2025.1 to 2026.1', () => {
     const { code, out, err } = await cloud.cellwise('upgrade', 'resume', ...run);
     expect({ code }, out + err).toEqual({ code: 0 });
     expect(await disabled()).toBe('');
+    expect(cloud.facts().flatMap((fact) => (fact.type === 'host-trying' ? [fact.host] : []))).toEqual(['cmp1']);
     expect(
       await versions('ctl1', 'python3-keystone', 'python3-placement', 'python3-neutron', 'python3-cinder', 'python3-nova', 'python3-heat'),
     ).toBe(

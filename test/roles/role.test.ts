@@ -106,8 +106,8 @@ health:
         },
       ],
       health: [
-        { type: 'port', name: 80, params: {}, within: 5, path: ['health', 0] },
-        { type: 'run', name: 'true', params: {}, within: 60, path: ['health', 1] },
+        { type: 'port', name: 80, params: {}, within: 5, canary: false, path: ['health', 0] },
+        { type: 'run', name: 'true', params: {}, within: 60, canary: false, path: ['health', 1] },
       ],
     });
     expect(roles.get('two')).toMatchObject({ scope: 'cloud', hosts: 'all', needs: ['one'], params: {}, health: [] });
