@@ -2,7 +2,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it } from 'vitest';
 import type { Event, Summary } from '../../src/base/event.ts';
-import { verify } from '../../src/engine/run.ts';
+import { tryOut, verify } from '../../src/engine/run.ts';
 import { Locked } from '../../src/engine/work.ts';
 import type { Plan } from '../../src/plan/plan.ts';
 import { select } from '../../src/plan/select.ts';
@@ -89,7 +89,11 @@ async function cloud(images: readonly string[], heard: (request: string) => void
     },
     glance: role('image', { image: 'tiny', within: '10s' }),
     neutron: role('network', { network: '192.168.240.0/24' }),
-    nova: { on: ['compute'], health: [{ run: 'true' }], verify: [{ server: '{{host.name}}', flavor: '' }, { console: 'READY' }] },
+    nova: {
+      on: ['compute'],
+      health: [{ run: 'true' }],
+      verify: [{ server: '{{host.name}}', flavor: '', canary: true }, { console: 'READY' }],
+    },
     horizon: { verify: [{ screen: 'novnc' }, { 'closed-port': 22 }] },
   });
   return { plan, requests, bodies, projects, users };
@@ -177,6 +181,26 @@ describe('trials', () => {
     expect(screen).toEqual([
       'blocked cmp1/nova/verify: server by ctl1/neutron/verify: network',
       'blocked ctl1/horizon/verify: screen by cmp1/nova/verify: server',
+    ]);
+  });
+
+  it('of a canary in an upgrade what its roles say, with what this builds on', async () => {
+    const { plan, projects } = await cloud(['tiny']);
+    const [events, local]: [Event[], ReturnType<typeof localHosts>] = [[], localHosts()];
+    const holder = { run: 'r', who: 'me@here', what: 'cellwise upgrade run', since: 'now' };
+    const emit = (event: Event): number => events.push(event);
+    const options = { plan, open: local.open, emit, command: 'upgrade', run: '20261120T180000-abc', drain: new AbortController().signal };
+    const summary = await tryOut('cmp2', holder, options);
+    expect(ended({ events, summary })).toEqual([
+      'blocked cmp2/nova/verify: server by ctl1/neutron/verify: network',
+      'ok ctl1/glance/verify: image',
+      'ok ctl1/keystone/verify: token',
+      'failed ctl1/neutron/verify: network: Neutron answered 500: no more addresses',
+    ]);
+    expect(projects).toEqual([]);
+    expect([...local.shells].map(([host, { closed }]) => [host, closed])).toEqual([
+      ['ctl1', true],
+      ['cmp2', true],
     ]);
   });
 

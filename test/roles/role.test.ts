@@ -20,6 +20,14 @@ describe('the roles that come with Cellwise', () => {
     }
   });
 
+  it('no web server takes Python apart when it is told to end, which hangs for a minute now and then', () => {
+    const files = [...roles.values()].flatMap(({ name, steps }) =>
+      steps.flatMap(({ template }) => (template?.endsWith('-uwsgi.ini.hbs') ? [[name, template] as const] : [])),
+    );
+    expect(files.length).toBeGreaterThan(5);
+    for (const [role, template] of files) expect(source(role, template), template).toMatch(/^skip-atexit = true$/m);
+  });
+
   it('every param is used, by its own role or by one that reads it', () => {
     const texts = new Map(
       [...roles.values()].map((role) => {
