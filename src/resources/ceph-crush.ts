@@ -76,7 +76,7 @@ export const cephCrush = defineResource({
   refuse: (_p, change) => change.before?.['obstacle'] as string | undefined,
   // All of it at once: data moves to where it is to be, and only once.
   apply: (_p, change) => {
-    const known = new Set(change.before!['buckets'] as string[]);
+    const known = new Set(change.before?.['buckets'] as string[] | undefined);
     const edits = change.differences.flatMap(({ key, before, after }): Command[] => {
       const to = after as string;
       if (key === apart) {
