@@ -1,5 +1,5 @@
-import { sh, withInput } from '../base/command.ts';
-import { mapText, text, type Text } from '../base/secret.ts';
+import { binary, erlang } from '../base/erlang.ts';
+import { text, type Text } from '../base/secret.ts';
 import type { State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
 
@@ -97,20 +97,3 @@ end || rabbit:is_running()]`,
     return erlang(p.node, text`${parts.reduce((all, part) => text`${all},\n${part}`)},\nio:format("done~n")`);
   },
 });
-
-/** Runs Erlang inside the running RabbitMQ: see rabbitmq-vhost. What it prints about errors may hold the password: it is not shown. */
-function erlang(node: string, expression: Text) {
-  return withInput(
-    sh`
-command -v erl_call >/dev/null || { echo 'RabbitMQ is not installed on this host' >&2; exit 127; }
-said=$(HOME=/var/lib/rabbitmq timeout 60 runuser -u rabbitmq -- erl_call -r -sname ${node} -fetch_stdout -no_result_term -e 2>/dev/null)
-printf '%s\\n' "$said"
-case $said in absent | *done) ;; *) echo 'RabbitMQ could not do it: see its log' >&2; exit 1 ;; esac`,
-    text`${expression}.\n`,
-  );
-}
-
-/** Any text as an Erlang binary: nothing in it is seen by Erlang's parser. */
-function binary<T extends Text>(value: T): T {
-  return mapText(value, (plain) => `<<${[...Buffer.from(plain)].join(',')}>>`) as T;
-}

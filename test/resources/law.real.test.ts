@@ -73,6 +73,14 @@ describe('apply twice, the second run does nothing; what is changed by hand is m
     expect(await run(joined(gone))).toMatchObject({ code: 0 });
   });
 
+  test('eight users of RabbitMQ at a time', async () => {
+    const users = Array.from({ length: 8 }, (_, i) => resource('rabbitmq-user', { user: `user${i}`, password: Secret.of('any', 'pass') }));
+    const looks = users.map(
+      async ({ type, params }) => type.via === 'shell' && 'probe' in type && type.parse(await run(type.probe(params)), params),
+    );
+    expect(await Promise.all(looks)).toEqual(users.map(() => null));
+  });
+
   test('nothing that was a value was executed', async () => {
     expect(await machine.exec('test ! -e /tmp/executed')).toMatchObject({ code: 0 });
   });
