@@ -411,6 +411,9 @@ test.each<[string, string, object, readonly Turn[], unknown]>([
       ['login 203.0.113.7', { status: 0, body: 'a1 -\n' }],
       [`DELETE ${attached}/w2`, { status: 202, body: '' }],
       [`GET ${volumes}/w2`, { volume: { status: 'available' } }],
+      [`GET ${attached}`, { volumeAttachments: [{ volumeId: 'w1' }, { volumeId: 'w2' }] }],
+      ['wait Nova has not let go of the volume', ''],
+      [`GET ${attached}`, { volumeAttachments: [{ volumeId: 'w1' }] }],
       [`POST ${attached}`, {}],
       [`GET ${volumes}/w2`, { volume: { status: 'in-use' } }],
       ['login 203.0.113.7', { status: 0, body: `${read} -\n` }],
@@ -418,6 +421,7 @@ test.each<[string, string, object, readonly Turn[], unknown]>([
         ? ([
             [`DELETE ${attached}/w2`, { status: 202, body: '' }],
             [`GET ${volumes}/w2`, { volume: { status: 'available' } }],
+            [`GET ${attached}`, { volumeAttachments: [] }],
           ] as const)
         : []),
     ],
