@@ -11,11 +11,12 @@ const real = {
 // Laws of step types that need half an OpenStack or a Ceph cluster, whose packages take minutes to install.
 const services = ['test/resources/cloud-law.real.test.ts', 'test/resources/ceph-law.real.test.ts'];
 const lab = ['test/cloud/lab.real.test.ts'];
-const upgrade = ['test/proof/*-upgrade.real.test.ts'];
+const journey = ['test/proof/openstack-upgrade.real.test.ts'];
+const upgrade = ['test/proof/ceph-upgrade.real.test.ts', 'test/proof/compute-upgrade.real.test.ts'];
 const heavy = ['test/cloud/**', 'test/proof/**', ...services];
 
 // `unit` needs nothing but Node, the others the Docker engine. `lab`, `cloud`: whole clouds with machines in them, a quarter
-// of an hour each. `upgrade`: from one release to the next. `proof` is what takes its time: crashes, cut networks, thousands
+// of an hour each. `upgrade`: a cluster, or a fleet of compute hosts, from one release to the next; `journey`: all of a cloud. `proof` is what takes its time: crashes, cut networks, thousands
 // of hostile values. Whoever runs several gets them one after the other.
 export default defineConfig({
   test: {
@@ -31,10 +32,11 @@ export default defineConfig({
       },
       project('real', { include: ['test/**/*.real.test.ts'], exclude: heavy }),
       project('services', { include: services, sequence: { groupOrder: 1 } }),
-      project('proof', { include: ['test/proof/**/*.test.ts'], exclude: upgrade, sequence: { groupOrder: 1 } }),
+      project('proof', { include: ['test/proof/**/*.test.ts'], exclude: [...upgrade, ...journey], sequence: { groupOrder: 1 } }),
       project('lab', { include: lab, maxWorkers: 1, sequence: { groupOrder: 2 } }),
       project('cloud', { include: ['test/cloud/*.real.test.ts'], exclude: lab, maxWorkers: 1, sequence: { groupOrder: 3 } }),
-      project('upgrade', { include: upgrade, maxWorkers: 1, sequence: { groupOrder: 4 } }),
+      project('upgrade', { include: upgrade, sequence: { groupOrder: 4 } }),
+      project('journey', { include: journey, maxWorkers: 1, sequence: { groupOrder: 5 } }),
     ],
   },
 });

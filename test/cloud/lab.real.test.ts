@@ -29,9 +29,13 @@ describe('the lab', () => {
     const first = await cloud.apply();
     expect(wrong(first), first.err).toEqual([]);
     expect(first.code).toBe(0);
+    expect(first.summary.seconds).toBeLessThan(1.25 * longestChain(first));
     const second = await cloud.apply();
     expect({ code: second.code, changed: second.changed }).toEqual({ code: 0, changed: [] });
     expect(second.summary.seconds).toBeLessThan(10);
+    const held = await memory();
+    process.stderr.write(`the lab: ${first.summary.seconds} s, GiB: ${held.map((each) => each.toFixed(2)).join(' ')}\n`);
+    expect(held.reduce((sum, each) => sum + each, 0)).toBeLessThan(12);
   });
 
   it('can be used: servers on every compute host, and nothing of it stays', { timeout: 30 * minutes }, async () => {
@@ -100,6 +104,22 @@ describe('the lab', () => {
     expect(ran.code).toBe(0);
   });
 });
+
+/** Seconds that the steps of a run's longest chain took. */
+function longestChain({ events }: Ran): number {
+  const path = events.find((event) => event.type === 'critical-path');
+  return path!.steps.reduce((sum, { seconds }) => sum + seconds, 0);
+}
+
+/** GiB that each machine holds, without what it keeps of files only because there is room. */
+async function memory(): Promise<number[]> {
+  const units: Readonly<Record<string, number>> = { KiB: 1024 ** 2, MiB: 1024, GiB: 1 };
+  const used = await docker(['stats', '--no-stream', '--format', '{{.MemUsage}}', ...hosts.map((host) => cloud.container(host))]);
+  return used.split('\n').map((line) => {
+    const [, number, unit] = /^([\d.]+)(\wiB) /.exec(line)!;
+    return Number(number) / units[unit!]!;
+  });
+}
 
 /** How an address answers at a port that nobody listens at: ECONNREFUSED, if there is anybody at the address. */
 function knock(address: string): Promise<string> {
