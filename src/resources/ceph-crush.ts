@@ -95,8 +95,7 @@ map=$(mktemp -d)
 trap 'rm -rf -- "$map"' EXIT
 edit() { crushtool -i "$map/old" "$@" -o "$map/new" >/dev/null && mv -- "$map/new" "$map/old"; }
 try() {
-  version=$(ceph osd getcrushmap -o "$map/old" 2>&1 | tail -n 1) &&
-  ${edits.reduce((all, one) => sh`${all} &&\n  ${one}`)} &&
+  ${edits.reduce((all, one) => sh`${all} &&\n  ${one}`, sh`version=$(ceph osd getcrushmap -o "$map/old" 2>&1 | tail -n 1)`)} &&
   ceph osd setcrushmap "$version" -i "$map/old"
 }
 # It is refused when the map was changed meanwhile, as by an OSD that starts.

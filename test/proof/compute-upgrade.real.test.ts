@@ -8,7 +8,7 @@ const cloud = new TestCloud('fleet', '10.110');
 const user = new OpenStackClient(cloud);
 const minutes = 60_000;
 const run = ['--yes', '--accept-irreversible'];
-const services = '[nova-compute, nova-scheduler, neutron-dhcp-agent]';
+const services = '[nova-compute, nova-scheduler, nova-zone, neutron-dhcp-agent, neutron-metadata-agent]';
 const dropIn = '/run/systemd/system/nova-compute.service.d/broken.conf';
 
 function release(name: string): void {

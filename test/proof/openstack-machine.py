@@ -15,7 +15,10 @@ if server is None:
         security_groups=[{'name': group.id}],
         availability_zone='nova:' + host,
     )
-server = cloud.compute.wait_for_server(server, wait=300)
+try:
+    server = cloud.compute.wait_for_server(server, wait=300)
+except openstack.exceptions.ResourceFailure:
+    sys.exit('%s: %s' % (name, (cloud.compute.get_server(server.id).fault or {}).get('message')))
 for _ in range(100):
     if 'TINY READY' in (cloud.compute.get_server_console_output(server)['output'] or ''):
         break
