@@ -33,7 +33,7 @@ describe('the lab', () => {
     const second = await cloud.apply();
     expect({ code: second.code, changed: second.changed }).toEqual({ code: 0, changed: [] });
     expect(second.summary.seconds).toBeLessThan(10);
-    const held = await memory();
+    const held = await Promise.all(hosts.map(memoryOf));
     process.stderr.write(`the lab: ${first.summary.seconds} s, GiB: ${held.map((each) => each.toFixed(2)).join(' ')}\n`);
     expect(held.reduce((sum, each) => sum + each, 0)).toBeLessThan(12);
   });
@@ -111,14 +111,10 @@ function longestChain({ events }: Ran): number {
   return path!.steps.reduce((sum, { seconds }) => sum + seconds, 0);
 }
 
-/** GiB that each machine holds, without what it keeps of files only because there is room. */
-async function memory(): Promise<number[]> {
-  const units: Readonly<Record<string, number>> = { KiB: 1024 ** 2, MiB: 1024, GiB: 1 };
-  const used = await docker(['stats', '--no-stream', '--format', '{{.MemUsage}}', ...hosts.map((host) => cloud.container(host))]);
-  return used.split('\n').map((line) => {
-    const [, number, unit] = /^([\d.]+)(\wiB) /.exec(line)!;
-    return Number(number) / units[unit!]!;
-  });
+/** GiB that the programs of a machine hold; what several of them share is counted once. */
+async function memoryOf(host: string): Promise<number> {
+  const pss = await cloud.on(host, 'grep -h ^Pss: /proc/[0-9]*/smaps_rollup 2>/dev/null || true');
+  return [...pss.matchAll(/\d+/g)].reduce((sum, [kib]) => sum + Number(kib), 0) / 1024 ** 2;
 }
 
 /** How an address answers at a port that nobody listens at: ECONNREFUSED, if there is anybody at the address. */
