@@ -221,7 +221,7 @@ describe('what fails says what to do, and the next apply finishes', () => {
   it('a full disk', { timeout: 10 * minutes }, async () => {
     await cloud.on(
       'cmp2',
-      'cp -a /etc/nova /root/nova; mount -t tmpfs -o size=256k tmpfs /etc/nova; cp -a /root/nova/. /etc/nova/; echo "# mine" >>/etc/nova/nova-compute.conf; dd if=/dev/zero of=/etc/nova/full bs=1k 2>/dev/null || true',
+      'cp -a /etc/nova /root/nova; mount -t tmpfs -o size=8m tmpfs /etc/nova; cp -a /root/nova/. /etc/nova/; echo "# mine" >>/etc/nova/nova-compute.conf; dd if=/dev/zero of=/etc/nova/full bs=1k 2>/dev/null || true',
     );
     const { code, events } = await cloud.apply();
     expect(code).toBe(1);
