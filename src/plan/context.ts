@@ -238,18 +238,18 @@ function networksOf(inventory: Inventory): Context {
 
 /**
  * What the inventory says is to leave, of the kinds that carry a role: hosts, and disks of hosts that stay. And of all
- * compute hosts: those that leave, with the others of the same cell.
+ * compute hosts: those that leave, with the others of the same cell. And the network hosts that leave.
  */
 function leavingOf(inventory: Inventory, placement: Placement): Context {
   let known = leaving.get(placement);
   if (!known) {
-    const { hosts, compute } = leaversOf(inventory);
+    const { hosts, compute, network } = leaversOf(inventory);
     const fitting = hosts.filter(({ kinds }) => kinds.some((kind) => placement.role.on.includes(kind)));
     const [absent, present] = [fitting.filter(({ state }) => state === 'absent'), fitting.filter(({ state }) => state === 'present')];
     const disks = present.flatMap(({ name, disks: all }) =>
       all.filter(({ state }) => state === 'absent').map(({ device }) => ({ host: name, device })),
     );
-    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks, compute }));
+    leaving.set(placement, (known = { hosts: absent.map(({ name }) => name), disks, compute, network }));
   }
   return known;
 }
@@ -265,7 +265,8 @@ function leaversOf(inventory: Inventory): Leavers {
     const [absent, present] = [computes.filter(({ state }) => state === 'absent'), computes.filter(({ state }) => state === 'present')];
     const stay = Map.groupBy(present, ({ cell }) => cell);
     const compute = absent.map(({ name, cell }) => ({ name, to: (stay.get(cell) ?? []).map((host) => host.name) }));
-    leavers.set(inventory, (known = { hosts, compute }));
+    const network = hosts.filter(({ state, kinds }) => state === 'absent' && kinds.includes('network')).map(({ name }) => name);
+    leavers.set(inventory, (known = { hosts, compute, network }));
   }
   return known;
 }
@@ -273,6 +274,7 @@ function leaversOf(inventory: Inventory): Leavers {
 interface Leavers {
   readonly hosts: readonly Host[];
   readonly compute: readonly Context[];
+  readonly network: readonly string[];
 }
 
 const leavers = new WeakMap<Inventory, Leavers>();

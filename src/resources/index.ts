@@ -38,6 +38,7 @@ import { keystoneUser } from './keystone-user.ts';
 import { libvirtSecret } from './libvirt-secret.ts';
 import { mysqlDatabase } from './mysql-database.ts';
 import { mysqlUser } from './mysql-user.ts';
+import { networkDrain } from './network-drain.ts';
 import { network } from './network.ts';
 import { novaCell } from './nova-cell.ts';
 import { novaDiscover } from './nova-discover.ts';
@@ -111,6 +112,7 @@ export const resourceTypes: readonly ResourceType[] = [
   computeBack,
   computeDrain,
   computeGone,
+  networkDrain,
   ovsDatapath,
   ovsBridge,
   libvirtSecret,

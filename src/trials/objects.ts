@@ -10,23 +10,33 @@ interface Service {
 
 export const objects = defineTrial({
   type: 'objects',
-  summary: 'An object that a user puts by Swift, with a token, is read by S3, with EC2 credentials of Keystone.',
+  summary:
+    'An object that a user puts by Swift, with a token, is read again: where there is S3, by that, with EC2 credentials of Keystone.',
   nameParam: 'region',
   params: {
     type: 'object',
     required: ['region'],
     additionalProperties: false,
-    properties: { region: { type: 'string', description: 'The region that the endpoint is looked for in.' } },
+    properties: {
+      region: { type: 'string', description: 'The region that the endpoint of S3 is looked for in.' },
+      by: { type: 'string', enum: ['s3', 'swift'], default: 's3', description: 'What it is read by.' },
+    },
   },
   scope: 'cluster',
   needs: ['token'],
   suspects: ['keystone'],
-  *attempt({ region }, stage) {
+  *attempt({ region, by }, stage) {
     const service = 'object-store';
     const path = pathOf(stage.project, container);
     const text = { from: stage.name };
     yield* ask(stage, { service, method: 'PUT', path });
     yield* ask(stage, { service, method: 'PUT', path: `${path}/object`, body: text });
+    if (by === 'swift') {
+      const found = yield* ask(stage, { service, method: 'GET', path: `${path}/object` });
+      if (JSON.stringify(found) !== JSON.stringify(text))
+        throw new Error(`${JSON.stringify(text)} was put, and there is ${JSON.stringify(found)}`);
+      return {};
+    }
 
     const catalogue = yield* ask<{ catalog: readonly Service[] }>(stage, { service: 'identity', method: 'GET', path: '/v3/auth/catalog' });
     const endpoint = catalogue.catalog

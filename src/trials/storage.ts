@@ -5,7 +5,7 @@ export const container = 'cellwise-verify';
 
 /** Where the containers of a project are, or one of them. */
 export function pathOf(project: string, ...name: readonly string[]): string {
-  return ['/swift/v1', `AUTH_${project}`, ...name].join('/');
+  return ['/v1', `AUTH_${project}`, ...name].join('/');
 }
 
 /** Waits until a volume is `in-use` by a server, or `available`: nobody has it. Throws when that will never be. */

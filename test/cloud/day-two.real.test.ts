@@ -5,11 +5,11 @@ import { TestCloud } from '../cli/test-cloud.ts';
 import { Client, type Server } from './client.ts';
 
 // A cloud after its first day, each test on what those before it left: compute hosts come and go, steps fail and are mended.
-const cloud = new TestCloud('two', '10.104');
+const cloud = new TestCloud('two', '10.111');
 const minutes = 60_000;
 const services = 'nova-compute, nova-scheduler, nova-zone, neutron-dhcp-agent, neutron-l3-agent, neutron-metadata-agent';
-const compute1 = '{ address: 10.104.0.21, addresses: { data: 10.104.1.21 }, kind: compute }';
-const compute2 = (more = ''): string => `cmp2: { address: 10.104.0.22, addresses: { data: 10.104.1.22 }, kind: compute${more} }`;
+const compute1 = '{ address: 10.111.0.21, addresses: { data: 10.111.1.21 }, kind: compute }';
+const compute2 = (more = ''): string => `cmp2: { address: 10.111.0.22, addresses: { data: 10.111.1.22 }, kind: compute${more} }`;
 const resources = (more = ''): string => `
 resources:
   images: { tiny: { build: tiny }${more} }
@@ -40,7 +40,7 @@ beforeAll(async () => {
   const { code, err, summary } = await cloud.apply();
   expect({ code, failed: summary.failed }, err).toEqual({ code: 0, failed: 0 });
   const { out } = await cloud.cellwise('secrets', 'show', 'keystone.admin_password');
-  client = await Client.login('http://10.104.0.11:5000', out.trim());
+  client = await Client.login('http://10.111.0.11:5000', out.trim());
 }, 40 * minutes);
 afterAll(() => cloud.down(), 3 * minutes);
 
@@ -97,7 +97,7 @@ describe('compute hosts come and go', () => {
     const { code, err, changed } = await cloud.apply();
     expect(code, err).toBe(0);
     expect(changed.toSorted()).toEqual([
-      'cmp2/nova-leaving/service neutron-openvswitch-agent',
+      'cmp2/neutron-leaving/service neutron-openvswitch-agent',
       'cmp2/nova-leaving/service nova-compute',
       'ctl1/nova-drain/compute-drain',
       'ctl1/nova-gone/compute-gone',
@@ -163,7 +163,7 @@ describe('what fails says what to do, and the next apply finishes', () => {
     expect(missing.err).toMatch(/cloud\.yaml:\d+:\d+.*There is no file .*lost\.img/);
     hosts(
       [compute2()],
-      all.replace('{ tiny: { build: tiny } }', '{ tiny: { build: tiny }, lost: { url: "http://10.104.0.11:5000/lost.img" } }'),
+      all.replace('{ tiny: { build: tiny } }', '{ tiny: { build: tiny }, lost: { url: "http://10.111.0.11:5000/lost.img" } }'),
     );
     const { code, events } = await cloud.apply();
     expect(code).toBe(1);
@@ -221,7 +221,7 @@ describe('what fails says what to do, and the next apply finishes', () => {
   it('a full disk', { timeout: 10 * minutes }, async () => {
     await cloud.on(
       'cmp2',
-      'cp -a /etc/nova /root/nova; mount -t tmpfs -o size=256k tmpfs /etc/nova; cp -a /root/nova/. /etc/nova/; echo "# mine" >>/etc/nova/nova-compute.conf; dd if=/dev/zero of=/etc/nova/full bs=1k 2>/dev/null || true',
+      'cp -a /etc/nova /root/nova; mount -t tmpfs -o size=8m tmpfs /etc/nova; cp -a /root/nova/. /etc/nova/; echo "# mine" >>/etc/nova/nova-compute.conf; dd if=/dev/zero of=/etc/nova/full bs=1k 2>/dev/null || true',
     );
     const { code, events } = await cloud.apply();
     expect(code).toBe(1);

@@ -100,6 +100,19 @@ it('compute hosts that leave carry the roles of leaving alone, and it is known w
   expect(step(plan, 'ctl1/drain/compute-drain').params).toEqual({ hosts: [{ name: 'cmp4', to: ['cmp1', 'cmp2'] }] });
 });
 
+it('network hosts that leave are known to controllers, those that carry machines, too', () => {
+  const leave = rolesOf({
+    drain: { steps: [{ 'network-drain': '{{leaving.network}}' }, { 'network-drain': '{{leaving.network}}', delete: true }] },
+  });
+  const hosts = `${controller}  net[1-2]: {address: 10.77.0.41, kind: network}
+  net3: {address: 10.77.0.43, kind: network, state: absent}
+  net4: {address: 10.77.0.44, kind: [compute, network], state: absent}
+  cmp4: {address: 10.77.0.24, kind: compute, state: absent}\n`;
+  const plan = planOf(inventoryOf(hosts), leave);
+  expect(step(plan, 'ctl1/drain/network-drain net3 net4').params).toEqual({ hosts: ['net3', 'net4'], delete: false });
+  expect(step(plan, 'ctl1/drain/network-drain net3 net4 #2').params).toEqual({ hosts: ['net3', 'net4'], delete: true });
+});
+
 it('a role that is part of another comes along with it, and what it needs', () => {
   const parts = rolesOf({
     whole: { steps: [{ file: '/whole' }] },
@@ -148,4 +161,16 @@ it("zones of storage hosts are Ceph's zones, where all have one", () => {
   const zones = { 'zone of sto1': 'a', 'zone of sto2': 'b' };
   expect(wanted(', zone: a', ', zone: b', ', zone: b')).toEqual({ 'copies apart by': 'host', ...zones, 'zone of sto3': 'b' });
   expect(wanted(', zone: a', ', zone: b', ', zone: c')).toEqual({ 'copies apart by': 'zone', ...zones, 'zone of sto3': 'c' });
+});
+
+it('tunnels need the kernel’s help where there is somebody to tunnel to', () => {
+  const shipped = readRoles(join(import.meta.dirname, '../../roles')).roles;
+  const required = (hosts: string): unknown => {
+    const plan = planOf(inventoryOf(hosts), shipped);
+    return step(plan, 'all1/neutron-openvswitch-agent/feature-file /etc/neutron/agent.conf.d/datapath.conf').params['required'];
+  };
+  const one = '  all1: {address: 10.77.0.11, kind: [controller, compute]}\n';
+  expect(required(one)).toBe('');
+  const two = required(`${one}  cmp[1-2]: {address: 10.77.0.21, kind: compute}\n`);
+  expect(two).toMatch(/^this kernel has no module for Open vSwitch, so .*: \{tunnels_in_user_space: true\}$/);
 });

@@ -79,6 +79,7 @@ describe('every type', () => {
         'nova-drain',
         'compute-drain',
         'compute-gone',
+        'network-drain',
         'ceph-quorum',
         'ceph-config',
         'ceph-osd',

@@ -1,4 +1,4 @@
-// Compute hosts that leave, and one that stays after all.
+// Compute and network hosts that leave, and one that stays after all.
 import type { ApiCase, Exchange } from './case.ts';
 
 const reason = 'leaves the cloud, says the inventory';
@@ -184,6 +184,7 @@ export const leaving: readonly ApiCase[] = [
   },
 
   ...goneCases(),
+  ...networkCases(),
 
   {
     type: 'compute-back',
@@ -262,6 +263,110 @@ function goneCases(): readonly ApiCase[] {
       params,
       look: [nova('/v2.1/os-services?binary=nova-compute&host=cmp2', '2.53', 502, '')],
       found: { unknown: 'Nova answered 502' },
+    },
+  ];
+}
+
+function networkCases(): readonly ApiCase[] {
+  const neutron = (method: 'GET' | 'POST' | 'DELETE', path: string, status: number, body?: unknown, more = {}): Exchange => [
+    { service: 'network', method, path: `/v2.0/${path}`, ...more },
+    status,
+    body,
+  ];
+  const agent = (kind: string, host: string, more = {}) => ({
+    ...{ id: `${kind}-${host}`, binary: `neutron-${kind}-agent`, host, alive: true, admin_state_up: true },
+    ...more,
+  });
+  const agents = (all: readonly unknown[], more = {}): Exchange => neutron('GET', 'agents', 200, { agents: all }, more);
+  const routers = (...names: readonly string[]): Exchange =>
+    neutron('GET', 'agents/l3-net1/l3-routers', 200, { routers: names.map((name) => ({ id: `id-${name}`, name })) });
+  const networks = (...names: readonly string[]): Exchange =>
+    neutron('GET', 'agents/dhcp-net1/dhcp-networks', 200, { networks: names.map((name) => ({ id: `id-${name}`, name })) });
+  const kinds = ['l3', 'dhcp', 'openvswitch'];
+  const [net1, net2, net3] = ['net1', 'net2', 'net3'].map((host) => kinds.map((kind) => agent(kind, host)));
+  const silent = kinds.map((kind) => agent(kind, 'net1', { alive: false }));
+  const params = { hosts: ['net1'] };
+  return [
+    { type: 'network-drain', is: 'nobody leaves: nothing is asked', params: { hosts: [] }, look: [], found: {}, differs: null },
+    {
+      type: 'network-drain',
+      is: 'empty',
+      params,
+      look: [agents([...net1!, ...net2!]), routers(), networks()],
+      found: { net1: 'empty' },
+      differs: null,
+    },
+    {
+      type: 'network-drain',
+      is: 'two routers and a network that has a second DHCP server already, with two hosts to go to',
+      params,
+      look: [agents([...net1!, ...net2!, ...net3!]), routers('edge', 'other'), networks('inner')],
+      found: { net1: ['router edge', 'router other', 'network inner'] },
+      differs: ['net1'],
+      apply: [
+        agents([...net1!, ...net2!, ...net3!]),
+        routers('edge', 'other'),
+        networks('inner'),
+        neutron('GET', 'routers/id-edge/l3-agents', 200, { agents: [{ id: 'l3-net1' }] }),
+        neutron('DELETE', 'agents/l3-net1/l3-routers/id-edge', 204),
+        neutron('POST', 'agents/l3-net2/l3-routers', 201, {}, { body: { router_id: 'id-edge' } }),
+        neutron('GET', 'routers/id-other/l3-agents', 200, { agents: [{ id: 'l3-net1' }] }),
+        neutron('DELETE', 'agents/l3-net1/l3-routers/id-other', 204),
+        neutron('POST', 'agents/l3-net3/l3-routers', 201, {}, { body: { router_id: 'id-other' } }),
+        neutron('GET', 'networks/id-inner/dhcp-agents', 200, { agents: [{ id: 'dhcp-net1' }, { id: 'dhcp-net2' }] }),
+        neutron('DELETE', 'agents/dhcp-net1/dhcp-networks/id-inner', 204),
+        neutron('POST', 'agents/dhcp-net3/dhcp-networks', 201, {}, { body: { network_id: 'id-inner' } }),
+      ],
+    },
+    {
+      type: 'network-drain',
+      is: 'a router, and nobody else who runs and is open: one is dead, one is closed',
+      params,
+      look: [
+        agents([...net1!, agent('l3', 'net2', { alive: false }), agent('l3', 'net3', { admin_state_up: false }), agent('dhcp', 'net3')]),
+        routers('edge'),
+        networks('inner'),
+      ],
+      found: {
+        net1: ['router edge', 'network inner'],
+        obstacle: 'nobody can take over from net1: no other host runs neutron-l3-agent yet',
+      },
+      differs: ['net1'],
+      refuses: 'nobody can take over from net1',
+    },
+    {
+      type: 'network-drain',
+      is: 'one that was stopped a moment ago is deleted, once what it was given meanwhile is elsewhere',
+      params: { ...params, delete: true },
+      look: [agents([...net1!, ...net2!]), routers('late'), networks()],
+      found: { net1: 'neutron-l3-agent, neutron-dhcp-agent, neutron-openvswitch-agent' },
+      differs: ['net1'],
+      apply: [
+        agents([...net1!, ...net2!]),
+        agents([...silent, ...net2!], { wait: 5, says: 'waiting until Neutron hears nothing of net1 any more' }),
+        agents([...silent, ...net2!]),
+        routers('late'),
+        networks(),
+        neutron('GET', 'routers/id-late/l3-agents', 200, { agents: [{ id: 'l3-net1' }] }),
+        neutron('DELETE', 'agents/l3-net1/l3-routers/id-late', 204),
+        neutron('POST', 'agents/l3-net2/l3-routers', 201, {}, { body: { router_id: 'id-late' } }),
+        ...kinds.map((kind) => neutron('DELETE', `agents/${kind}-net1`, 204)),
+      ],
+    },
+    {
+      type: 'network-drain',
+      is: 'deleted',
+      params: { ...params, delete: true },
+      look: [agents(net2!)],
+      found: { net1: 'gone' },
+      differs: null,
+    },
+    {
+      type: 'network-drain',
+      is: 'an API in trouble',
+      params,
+      look: [neutron('GET', 'agents', 503, '')],
+      found: { unknown: 'Neutron answered 503' },
     },
   ];
 }

@@ -84,13 +84,13 @@ const measures = '/v1/resource/instance/v1/metric/cpu/measures?refresh=true';
 const login = 'http://ctl1/horizon/auth/login/';
 const volumes = '/v3/project1/volumes';
 const attached = '/v2.1/servers/v1/os-volume_attachments';
-const account = '/swift/v1/AUTH_project1';
+const account = '/v1/AUTH_project1';
 const gateway: readonly Turn[] = [
   [`PUT ${account}/cellwise-verify`, { status: 201, body: '' }],
   [`PUT ${account}/cellwise-verify/object`, { status: 201, body: '' }],
   [
     'GET /v3/auth/catalog',
-    { catalog: [{ type: 'object-store', endpoints: [{ interface: 'internal', region: 'One', url: `http://sto1:7480${account}` }] }] },
+    { catalog: [{ type: 'object-store', endpoints: [{ interface: 'internal', region: 'One', url: `http://sto1:7480/swift${account}` }] }] },
   ],
   ['GET /v3/users', [{ id: 'u1' }]],
   ['POST /v3/users/u1/credentials/OS-EC2', { credential: { access: 'AK', secret: 'SK' } }],
@@ -428,6 +428,20 @@ test.each<[string, string, object, readonly Turn[], unknown]>([
     read === 'a1' ? { said: '16 MiB' } : 'What was written has the sum a1 -, and what was read b2 -',
   ]),
   ['put and read', 'objects', { region: 'One' }, [...gateway, [`page ${signed}`, '{"from":"run"}']], {}],
+  [
+    'put and read by Swift alone',
+    'objects',
+    { region: 'One', by: 'swift' },
+    [...gateway.slice(0, 2), [`GET ${account}/cellwise-verify/object`, { from: 'run' }]],
+    {},
+  ],
+  [
+    'another object, by Swift',
+    'objects',
+    { region: 'One', by: 'swift' },
+    [...gateway.slice(0, 2), [`GET ${account}/cellwise-verify/object`, { from: 'x' }]],
+    '{"from":"run"} was put, and there is {"from":"x"}',
+  ],
   [
     'another object',
     'objects',
