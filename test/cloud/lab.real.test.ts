@@ -1,7 +1,7 @@
-import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { docker } from '../../src/lab/docker.ts';
 import { TestCloud, type Ran } from '../cli/test-cloud.ts';
+import { knock } from './knock.ts';
 
 // inventories/lab.yaml, as the demo goes it: from bare machines to servers that answer, and back again after every machine was
 // restarted. Each test builds on those before it.
@@ -100,17 +100,3 @@ describe('the lab', () => {
     expect(ran.code).toBe(0);
   });
 });
-
-/** How an address answers at a port that nobody listens at: ECONNREFUSED, if there is anybody at the address. */
-function knock(address: string): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: address, port: 1, timeout: 3000 });
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code ?? error.message);
-    });
-    socket.on('timeout', () => {
-      socket.destroy();
-      resolve('silence');
-    });
-  });
-}
