@@ -1,11 +1,6 @@
 // A user of the cloud's APIs, past Cellwise.
 import { setTimeout as delay } from 'node:timers/promises';
 
-interface Answer {
-  readonly status: number;
-  readonly body: unknown;
-}
-
 export interface Server {
   readonly id: string;
   readonly name: string;
@@ -37,23 +32,34 @@ export class Client {
     return new Client(answer.headers.get('x-subject-token')!, new Map(endpoints));
   }
 
-  async ask(service: string, method: string, path: string, body?: unknown): Promise<Answer> {
-    const answer = await fetch(this.#endpoints.get(service)! + path, {
+  /** Where a service is, says the catalogue. */
+  endpoint(service: string): string {
+    return this.#endpoints.get(service)!;
+  }
+
+  /** What there is at a URL; throws what is answered instead. */
+  async bytes(url: string, method = 'GET', body?: Buffer, headers: Readonly<Record<string, string>> = {}): Promise<Buffer> {
+    const answer = await fetch(url, {
       method,
-      headers: {
-        'x-auth-token': this.#token,
-        'content-type': 'application/json',
-        'openstack-api-version': `${service} ${service === 'placement' ? '1.36' : '2.96'}`,
-      },
-      ...(body === undefined ? {} : { body: JSON.stringify(body) }),
+      headers: { 'x-auth-token': this.#token, ...headers },
+      ...(body === undefined ? {} : { body: new Uint8Array(body) }),
     });
-    const text = await answer.text();
-    if (answer.status >= 400) throw new Error(`${method} ${service} ${path}: ${answer.status} ${text}`);
-    return { status: answer.status, body: text === '' ? undefined : (JSON.parse(text) as unknown) };
+    const bytes = Buffer.from(await answer.arrayBuffer());
+    if (answer.status >= 400) throw new Error(`${method} ${url}: ${answer.status} ${bytes.toString()}`);
+    return bytes;
+  }
+
+  async ask(service: string, method: string, path: string, body?: unknown): Promise<unknown> {
+    const text = body === undefined ? undefined : Buffer.from(JSON.stringify(body));
+    const answer = await this.bytes(this.endpoint(service) + path, method, text, {
+      'content-type': 'application/json',
+      'openstack-api-version': `${service} ${service === 'placement' ? '1.36' : '2.96'}`,
+    });
+    return answer.length === 0 ? undefined : (JSON.parse(answer.toString()) as unknown);
   }
 
   async get<T>(service: string, path: string): Promise<T> {
-    return (await this.ask(service, 'GET', path)).body as T;
+    return (await this.ask(service, 'GET', path)) as T;
   }
 
   async #id(service: string, path: string, list: string, name: string): Promise<string> {
@@ -71,7 +77,7 @@ export class Client {
       networks: [{ uuid: await this.#id('network', '/v2.0/networks', 'networks', options.network) }],
       ...(options.host === undefined ? {} : { host: options.host }),
     };
-    const { body } = await this.ask('compute', 'POST', '/servers', { server });
+    const body = await this.ask('compute', 'POST', '/servers', { server });
     return this.until((body as { server: { id: string } }).server.id, 'ACTIVE');
   }
 
@@ -96,13 +102,13 @@ export class Client {
 
   /** The last lines of its console. */
   async console(id: string): Promise<string> {
-    const { body } = await this.ask('compute', 'POST', `/servers/${id}/action`, { 'os-getConsoleOutput': { length: 20 } });
+    const body = await this.ask('compute', 'POST', `/servers/${id}/action`, { 'os-getConsoleOutput': { length: 20 } });
     return (body as { output: string }).output;
   }
 
   /** What the console proxy of a machine's cell sends first, and where it is. */
   async screen(id: string): Promise<{ readonly host: string; readonly banner: string }> {
-    const { body } = await this.ask('compute', 'POST', `/servers/${id}/remote-consoles`, {
+    const body = await this.ask('compute', 'POST', `/servers/${id}/remote-consoles`, {
       remote_console: { protocol: 'vnc', type: 'novnc' },
     });
     const url = new URL((body as { remote_console: { url: string } }).remote_console.url);

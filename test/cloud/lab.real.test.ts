@@ -1,7 +1,7 @@
-import { connect } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { docker } from '../../src/lab/docker.ts';
 import { TestCloud, type Ran } from '../cli/test-cloud.ts';
+import { knock } from './knock.ts';
 
 // inventories/lab.yaml, as the demo goes it: from bare machines to servers that answer, and back again after every machine was
 // restarted. Each test builds on those before it.
@@ -115,18 +115,4 @@ function longestChain({ events }: Ran): number {
 async function memoryOf(host: string): Promise<number> {
   const pss = await cloud.on(host, 'grep -h ^Pss: /proc/[0-9]*/smaps_rollup 2>/dev/null || true');
   return [...pss.matchAll(/\d+/g)].reduce((sum, [kib]) => sum + Number(kib), 0) / 1024 ** 2;
-}
-
-/** How an address answers at a port that nobody listens at: ECONNREFUSED, if there is anybody at the address. */
-function knock(address: string): Promise<string> {
-  return new Promise((resolve) => {
-    const socket = connect({ host: address, port: 1, timeout: 3000 });
-    socket.on('error', (error: NodeJS.ErrnoException) => {
-      resolve(error.code ?? error.message);
-    });
-    socket.on('timeout', () => {
-      socket.destroy();
-      resolve('silence');
-    });
-  });
 }
