@@ -44,7 +44,8 @@ export class DataFailed extends Error {
 }
 
 const answerLimit = 64 * 1024 * 1024;
-const timeLimit = 60_000;
+/** Milliseconds. Before they answer, services wait for each other for a minute (rpc_response_timeout). */
+const timeLimit = 120_000;
 const octets = 'application/octet-stream';
 /** Seconds: images are large, and made slowly. */
 const dataTimeLimit = 3600;
@@ -330,7 +331,9 @@ async function talk(stream: Duplex, request: ApiRequest, headers: Readonly<Recor
     );
     // Not the option of that name: the stream is no socket and has no clock of its own.
     const late = setTimeout(() => {
-      outgoing.destroy(new Error(`${request.method} ${request.path} was not answered within ${limit / 1000} s`));
+      // First: the stream, when it is closed, gives a reason of its own.
+      reject(new Error(`${request.method} ${request.path} was not answered within ${limit / 1000} s`));
+      outgoing.destroy();
     }, limit);
     outgoing.on('close', () => {
       clearTimeout(late);

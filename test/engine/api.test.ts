@@ -438,7 +438,7 @@ describe('answers that are none', () => {
     await expect(ask(openApis(apis, hosts), { path: '/a' })).rejects.toThrow(message);
   });
 
-  it('none at all is an error after a minute', async () => {
+  it('none at all is an error after two minutes', async () => {
     const heard = Promise.withResolvers<undefined>();
     const { apis } = await cloud(() => {
       heard.resolve(undefined);
@@ -447,10 +447,10 @@ describe('answers that are none', () => {
     try {
       const asked = ask(openApis(apis, hosts), { path: '/a' }).catch((error: unknown) => (error as Error).message);
       await heard.promise;
-      vi.advanceTimersByTime(61_000);
+      vi.advanceTimersByTime(121_000);
       vi.useRealTimers();
       const late = new Promise((resolve) => setTimeout(resolve, 1000, 'it still waits'));
-      expect(await Promise.race([asked, late])).toBe('GET /a was not answered within 60 s');
+      expect(await Promise.race([asked, late])).toBe('GET /a was not answered within 120 s');
     } finally {
       vi.useRealTimers();
     }
