@@ -33,11 +33,11 @@ export const networkDrain = defineApiResource({
       const here = agents.filter((agent) => agent.host === host);
       const loads = yield* loadsOf(here);
       for (const { duty } of loads) if (takersOf(duty, agents, p.hosts).length === 0) orphaned.add(duty.binary);
-      const carried = loads.map(({ duty, name }) => `${duty.what} ${name}`);
+      const carried = loads.map(({ duty, name }) => `${duty.what} ${name}`).toSorted();
       if (p.delete) told.push([host, here.map(({ binary }) => binary).join(', ') || 'gone']);
       else told.push([host, carried.length > 0 ? carried : 'empty']);
     }
-    const obstacle = `nobody can take over from ${p.hosts.join(', ')}: no other host runs ${[...orphaned].join(' and ')} yet`;
+    const obstacle = `nobody can take over from ${p.hosts.join(', ')}: no other host runs ${[...orphaned].toSorted().join(' and ')} yet`;
     return { ...Object.fromEntries(told), ...(orphaned.size === 0 ? {} : { obstacle }) };
   },
   *apply(p) {
