@@ -336,7 +336,7 @@ function cloudOf(inventory: Inventory): Context {
         ...(host.zone === undefined ? {} : { zone: host.zone }),
         disks: devicesOf(host.disks),
       }));
-    cloud = { name, release, region, os, domain, storage, vip, addresses, stores };
+    cloud = { name, release, region, os, domain, storage, vip, addresses, stores, cells: [...ownCells(inventory)] };
     clouds.set(inventory, cloud);
   }
   return cloud;

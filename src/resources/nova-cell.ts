@@ -3,9 +3,9 @@ import { reveal, shown, text, type Text } from '../base/secret.ts';
 import { defineResource, type Found } from './define.ts';
 
 /**
- * A cell as Nova's API knows it. URLs of the cell that the API shares its database and queue with are templates that Nova
+ * A cell as Nova's API knows it. URLs of the cell that the API shares its database and queue with can be templates that Nova
  * fills in from its own configuration, e.g. `{password}`: so there is no secret in the table, and none to be changed there
- * when one is rotated. Those of other cells have their passwords in them, and show no more than whose they are.
+ * when one is rotated. Others have their passwords in them, and show no more than whose they are.
  */
 export const novaCell = defineResource({
   type: 'nova-cell',
@@ -57,17 +57,18 @@ interface Mapping {
 }
 
 function added(p: Mapping): Command {
-  // A Secret is refused here; the database of cell0 is always beside the API's own.
-  if (p.cell === 'cell0')
-    return sh`( cd / && exec runuser -u nova -- nova-manage cell_v2 map_cell0 --database_connection ${p.database as string} )`;
-  return manage(sh`create_cell --name ${p.cell}`, p);
+  return p.cell === 'cell0'
+    ? manage(sh`map_cell0`, text`--database_connection\n${p.database}\n`)
+    : manage(sh`create_cell --name ${p.cell}`, urls(p));
 }
 
 function updated(p: Mapping): Command {
-  return manage(
-    sh`update_cell --cell_uuid "$(printf "SELECT uuid FROM nova_api.cell_mappings WHERE name = '%s'" ${p.cell} | mariadb -NB)" --name ${p.cell} --enable`,
-    p,
-  );
+  const uuid = sh`"$(printf "SELECT uuid FROM nova_api.cell_mappings WHERE name = '%s'" ${p.cell} | mariadb -NB)"`;
+  return manage(sh`update_cell --cell_uuid ${uuid} --name ${p.cell} --enable`, urls(p));
+}
+
+function urls({ database, queue }: Mapping): Text {
+  return text`--database_connection\n${database}\n--transport-url\n${queue}\n`;
 }
 
 function query(sql: string): Command {
@@ -78,21 +79,20 @@ mariadb -NB --connect-timeout=10`,
   );
 }
 
-/** What the table has, as people may see it: with a password in it, only whether it is the one that is wanted. */
+/** What the table has, as people may see it: only whether it is what is wanted, as there may be a password in it. */
 function told(found: string, wanted: Text): string {
-  if (typeof wanted === 'string') return found;
-  return found === reveal(wanted) ? wanted.shown : 'another';
+  return found === reveal(wanted) ? shown(wanted) : 'another';
 }
 
 /**
- * URLs are given as arguments, but not as arguments of a process, which everybody sees. As configuration they would be those
- * of the API's own database and queue, by which templates of other cells are filled in.
+ * `options`: a line each, as URLs have passwords in them. They are given as arguments, but not as arguments of a process, which
+ * everybody sees. As configuration they would be those of the API's own database and queue, by which templates of other cells are
+ * filled in.
  */
-function manage(words: Command, { database, queue }: Mapping): Command {
+function manage(words: Command, options: Text): Command {
   const program = `import sys
 from nova.cmd.manage import main
-database, queue = sys.stdin.read().splitlines()
-sys.argv = ['nova-manage', *sys.argv[1:], '--database_connection', database, '--transport-url', queue]
+sys.argv = ['nova-manage', *sys.argv[1:], *sys.stdin.read().splitlines()]
 sys.exit(main())`;
-  return withInput(sh`( cd / && exec runuser -u nova -- python3 -c ${program} cell_v2 ${words} )`, text`${database}\n${queue}\n`);
+  return withInput(sh`( cd / && exec runuser -u nova -- python3 -c ${program} cell_v2 ${words} )`, options);
 }

@@ -111,7 +111,8 @@ describe('from 2025.1 to 2026.1', () => {
   it('it is resumed, and the deployer is killed with a compute host in its hands', { timeout: 60 * minutes }, async () => {
     const deployer = cloud.start('upgrade', 'resume', ...run);
     const ended = new Promise((resolve) => deployer.once('exit', resolve));
-    await expect.poll(() => deployer.exitCode ?? taken('nova-service'), { timeout: 55 * minutes, interval: 200 }).toBe(true);
+    await expect.poll(() => deployer.exitCode !== null || taken('nova-service'), { timeout: 55 * minutes, interval: 200 }).toBe(true);
+    expect(cloud.facts().filter(({ type }) => type === 'paused')).toHaveLength(1);
     deployer.kill('SIGKILL');
     await ended;
     expect(await disabled('cell2-1')).toBe('cell2-1\tCellwise upgrades this host to 2026.1.');

@@ -630,6 +630,9 @@ SQL`,
   {
     type: 'nova-cell',
     params: { cell: 'cell0', database: '{scheme}://{username}:{password}@{hostname}:{port}/nova_cell0?{query}', queue: 'none:///' },
+    tamper: `mariadb nova_api -e "UPDATE cell_mappings SET database_connection='mysql://wrong' WHERE name='cell0'"`,
+    mends: ['database'],
+    then: `test "$(mariadb -NBe "SELECT transport_url, disabled FROM nova_api.cell_mappings WHERE name = 'cell0'")" = "$(printf 'none:///\t0')"`,
   },
   {
     type: 'nova-cell',

@@ -85,7 +85,7 @@ export const openstack: readonly Case[] = [
     differs: ['database', 'queue', 'disabled'],
     runs: ['cell_v2 create_cell --name cell1 )'],
     leaves: ['update_cell', cell.queue],
-    input: `${cell.database}\n${cell.queue}\n`,
+    input: `--database_connection\n${cell.database}\n--transport-url\n${cell.queue}\n`,
   },
   {
     type: 'nova-cell',
@@ -94,7 +94,8 @@ export const openstack: readonly Case[] = [
     answer: '',
     found: null,
     differs: ['database', 'queue', 'disabled'],
-    runs: ['map_cell0 --database_connection d://'],
+    runs: ['cell_v2 map_cell0 )'],
+    input: '--database_connection\nd://\n',
   },
   {
     type: 'nova-cell',
@@ -109,7 +110,7 @@ export const openstack: readonly Case[] = [
     is: 'another queue, and closed',
     params: cell,
     answer: cells(['cell1', cell.database, 'rabbit://else', '1']),
-    found: { database: cell.database, queue: 'rabbit://else', disabled: '1' },
+    found: { database: cell.database, queue: 'another', disabled: '1' },
     differs: ['queue', 'disabled'],
     runs: ['update_cell --cell_uuid', '--name cell1 --enable'],
   },
