@@ -138,7 +138,7 @@ function inputs(session: Session, journey: Journey, from: readonly string[], opt
           ? ask(session, `${step.step} cannot be taken back. Do it?`)
           : Promise.resolve(false),
     goOn: (question: string) => (canAsk ? ask(session, question) : Promise.resolve(false)),
-    local: (hook: Hook) => runHere(hook),
+    local: runHere,
     heard: (fact: Parameters<typeof progressOf>[0], state: UpgradeState) => {
       const event = progressOf(fact, state, journey);
       if (event) session.emit(event);
@@ -147,9 +147,13 @@ function inputs(session: Session, journey: Journey, from: readonly string[], opt
 }
 
 /** Runs a hook where Cellwise runs; what does not end in time is ended with all that it started. */
-function runHere({ run: script, within }: Hook): Promise<Output> {
+function runHere({ run: script, within }: Hook, names: engine.Names): Promise<Output> {
   return new Promise((resolve, reject) => {
-    const child = spawn('/bin/sh', ['-c', script], { detached: true, stdio: ['ignore', 'pipe', 'pipe'] });
+    const child = spawn('/bin/sh', ['-c', script], {
+      detached: true,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: { ...process.env, ...names },
+    });
     const [out, err]: [Buffer[], Buffer[]] = [[], []];
     let timedOut = false;
     const timer = setTimeout(() => {

@@ -23,11 +23,14 @@ export interface UpgradeOptions extends Omit<ActOptions, 'plan' | 'clock'> {
   readonly goOn: (question: string) => Promise<boolean>;
   /** Somebody asked for a pause since. */
   readonly pauseAsked: () => boolean;
-  /** Runs a hook on the deployer. */
-  readonly local: (hook: Hook) => Promise<Output>;
+  /** Runs a hook on the deployer, with these in its environment. */
+  readonly local: (hook: Hook, names: Names) => Promise<Output>;
   /** Told of every fact once it is written. */
   readonly heard: (fact: Dated, state: UpgradeState) => void;
 }
+
+/** What gates and hooks find in their environment: the stage, and the hosts of the wave. */
+export type Names = Readonly<Record<'CELLWISE_STAGE' | 'CELLWISE_HOSTS', string>>;
 
 export type Verdict = { readonly kind: 'finished' } | { readonly kind: 'paused'; readonly cause: PauseCause; readonly why: string };
 
@@ -249,16 +252,17 @@ class Upgrade {
     if (left.length === 0) return;
     const { policy, id } = stage;
     this.#boundary();
-    await this.#gates(stage);
-    await this.#hooks('hook', policy.hooks.beforeWave);
     const hosts = left.map(({ host }) => host);
+    const names = { CELLWISE_STAGE: id, CELLWISE_HOSTS: hosts.join(' ') };
+    await this.#hooks('gate', policy.gates, names);
+    await this.#hooks('hook', policy.hooks.beforeWave, names);
     this.#write({ type: 'wave-begun', stage: id, wave: nth, hosts });
     await this.#together(stage, wave, left);
     // A fleet's connections are not kept; the few hosts that come up again and again are.
     if (stage.phase === 'cells') await this.#acts.shells.close(hosts.filter((host) => host !== this.#lead));
     this.#withinBudget(stage, wave);
-    await this.#gates(stage);
-    await this.#hooks('hook', policy.hooks.afterWave);
+    await this.#hooks('gate', policy.gates, names);
+    await this.#hooks('hook', policy.hooks.afterWave, names);
     this.#write({ type: 'wave-done', stage: id, wave: nth, hosts });
     const ahead = stage.waves.slice(nth + 1).some(({ works }) => works.some(({ host }) => !this.#state.done.has(turn(id, host))));
     if (ahead)
@@ -400,22 +404,19 @@ class Upgrade {
     this.#boundary();
   }
 
-  #gates({ policy }: Stage): Promise<void> {
-    return this.#hooks('gate', policy.gates);
-  }
-
-  async #hooks(cause: 'gate' | 'hook', hooks: readonly Hook[]): Promise<void> {
+  async #hooks(cause: 'gate' | 'hook', hooks: readonly Hook[], names: Names): Promise<void> {
     for (const hook of hooks) {
-      const output = await this.#hook(hook, cause === 'gate');
+      const output = await this.#hook(hook, cause === 'gate', names);
       if (output === undefined || output.code === 0) continue;
       const said = (output.out.toString() + output.err.toString()).trim().split('\n').at(-1) ?? '';
       throw new Stop(cause, `The ${cause} "${hook.run}" on ${hook.on} says no: ${said || `exit code ${output.code}`}`);
     }
   }
 
-  async #hook(hook: Hook, reads: boolean): Promise<Output | undefined> {
-    if (hook.on === 'deployer') return this.#options.local(hook);
-    const command = withTimeout(sh`sh -c ${hook.run} 2>&1`, hook.within);
+  async #hook(hook: Hook, reads: boolean, names: Names): Promise<Output | undefined> {
+    if (hook.on === 'deployer') return this.#options.local(hook, names);
+    const words = Object.entries(names).map(([name, value]) => `${name}=${value}`);
+    const command = withTimeout(sh`env ${words} sh -c ${hook.run} 2>&1`, hook.within);
     try {
       const shell = await this.#acts.shells.open(hook.on);
       const output = reads ? await shell.run(command) : await shell.mend(command);

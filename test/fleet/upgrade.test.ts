@@ -1,5 +1,5 @@
 import { describe, expect, it, vi } from 'vitest';
-import type { UpgradeOptions } from '../../src/engine/upgrade.ts';
+import type { Names, UpgradeOptions } from '../../src/engine/upgrade.ts';
 import { worksOf } from '../../src/plan/journey.ts';
 import { Deployer, fleetOf } from './clouds.ts';
 import { arrived, isFree, lawful, leasesOf } from './laws.ts';
@@ -101,8 +101,8 @@ describe('an upgrade', () => {
     const sections = 'upgrade: {gates: [{run: probe}], hooks: {before_wave: [{run: silence}], after_wave: [{run: tell, on: ctl1}]}}\n';
     const deployer = new Deployer(fleetOf({ computes: 2, sections }));
     const ran: string[] = [];
-    const local = (no: number) => (hook: { run: string }) => {
-      ran.push(hook.run);
+    const local = (no: number) => (hook: { run: string }, names: Names) => {
+      ran.push(`${names.CELLWISE_STAGE}, ${names.CELLWISE_HOSTS}: ${hook.run}`);
       return Promise.resolve({ code: ran.length === no ? 1 : 0, out: Buffer.from('an alarm\n'), err: Buffer.alloc(0) });
     };
     expect(await deployer.run({ local: local(6) })).toEqual({
@@ -110,7 +110,9 @@ describe('an upgrade', () => {
       cause: 'gate',
       why: 'The gate "probe" on deployer says no: an alarm',
     });
-    expect(ran).toEqual(['probe', 'silence', 'probe', 'probe', 'silence', 'probe']);
+    expect(ran).toEqual(
+      ['backup/keystone', 'control/base'].flatMap((stage) => ['probe', 'silence', 'probe'].map((hook) => `${stage}, ctl1: ${hook}`)),
+    );
     lawful(deployer);
     expect(await deployer.run({ local: local(0) })).toEqual(finished);
     arrived(deployer);

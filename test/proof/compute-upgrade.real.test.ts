@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { TestCloud } from '../cli/test-cloud.ts';
 import { belongings, OpenStackClient, type Machine } from './openstack-client.ts';
@@ -10,6 +12,8 @@ const minutes = 60_000;
 const run = ['--yes', '--accept-irreversible'];
 const services = '[nova-compute, nova-scheduler, nova-zone, neutron-dhcp-agent, neutron-metadata-agent]';
 const dropIn = '/run/systemd/system/nova-compute.service.d/broken.conf';
+const waves = join(cloud.directory, 'waves');
+const tell = 'echo "$CELLWISE_STAGE: $CELLWISE_HOSTS" >>';
 
 function release(name: string): void {
   cloud.write(
@@ -21,7 +25,8 @@ function release(name: string): void {
         // The mirror may be one that stands still.
         .replace('params:\n  mariadb', 'params:\n  base: { check_valid_until: false }\n  mariadb')
         .replace('scheduler_workers: 1 }', 'scheduler_workers: 1, graceful_shutdown: 15 }') +
-      `${belongings}upgrade: { canary: [cmp1], wave: 1, max_unavailable: 1, drain: live-migrate }\n`,
+      `${belongings}upgrade: { canary: [cmp1], wave: 1, max_unavailable: 1, drain: live-migrate }
+cells: { cell1: { upgrade: { hooks: { before_wave: [{ run: '${tell}/root/waves', on: ctl1 }], after_wave: [{ run: '${tell}${waves}' }] } } } }\n`,
   );
 }
 
@@ -79,6 +84,8 @@ it('once it is mended, resume does what is left', { timeout: 30 * minutes }, asy
   ]);
   expect(await computes()).toBe('cmp1\t72\t0\ncmp2\t72\t0');
   expect(await place()).toBe('cmp1\tactive\t2');
+  expect(await cloud.on('ctl1', 'cat /root/waves')).toBe('cells/cell1: cmp1\ncells/cell1: cmp2\ncells/cell1: cmp2');
+  expect(readFileSync(waves, 'utf8')).toBe('cells/cell1: cmp1\ncells/cell1: cmp2\n');
 });
 
 it('the machine answered all the time but for the moments of its moves', { timeout: minutes }, async () => {
