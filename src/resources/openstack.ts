@@ -41,12 +41,21 @@ export function* projectId(name: string): Talk<string | undefined> {
   return (yield* find({ service: 'identity', path: '/v3/projects', list: 'projects', where }, `the project ${name}`))?.id;
 }
 
-/** The id of a network by its name and its project's; undefined when there is none. */
-export function* networkId(project: string, name: string): Talk<string | undefined> {
+/** A network by its name and its project's; undefined when there is none. */
+export function* networkIn(project: string, name: string): Talk<Owned | undefined> {
   const project_id = yield* projectId(project);
   if (project_id === undefined) return undefined;
   const where = { project_id, name };
-  return (yield* find({ service: 'network', path: '/v2.0/networks', list: 'networks', where }, `the network ${name} in its project`))?.id;
+  return yield* find<Owned>({ service: 'network', path: '/v2.0/networks', list: 'networks', where }, `the network ${name} in its project`);
+}
+
+export function* networkId(project: string, name: string): Talk<string | undefined> {
+  return (yield* networkIn(project, name))?.id;
+}
+
+interface Owned {
+  readonly id: string;
+  readonly project_id: string;
 }
 
 /** What must be there, e.g. before something is put into it. */

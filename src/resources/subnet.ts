@@ -1,9 +1,10 @@
 import type { Json, State } from '../base/state.ts';
 import { defineApiResource } from './define.ts';
-import { call, find, must, networkId, type Talk } from './openstack.ts';
+import { call, find, must, networkIn, type Talk } from './openstack.ts';
 
 interface Subnet {
   readonly id: string;
+  readonly project_id: string;
   readonly cidr: string;
   readonly gateway_ip: string | null;
   readonly enable_dhcp: boolean;
@@ -14,7 +15,7 @@ interface Subnet {
   readonly ipv6_ra_mode: string | null;
 }
 
-const fixed: readonly string[] = ['cidr', 'ipv6_mode'];
+const fixed: readonly string[] = ['project', 'cidr', 'ipv6_mode'];
 
 /** Addresses of a network. Servers may have some of them, so there is no way to remove it here. */
 export const subnet = defineApiResource({
@@ -52,7 +53,9 @@ export const subnet = defineApiResource({
       },
     },
   },
+  // Servers of a project get addresses from subnets that the project sees, and others' on its network are not among these.
   desired: (p): State => ({
+    project: p.project,
     cidr: p.cidr,
     dhcp: p.dhcp,
     ...(p.gateway === undefined ? {} : { gateway: p.gateway }),
@@ -67,10 +70,11 @@ export const subnet = defineApiResource({
     return `Neutron cannot change ${changed.join(', ')} of a subnet: add another subnet to the network`;
   },
   *look(p) {
-    const network = yield* networkId(p.project, p.network);
-    const known = network === undefined ? undefined : yield* subnetOf(network, p.subnet);
+    const network = yield* networkIn(p.project, p.network);
+    const known = network && (yield* subnetOf(network.id, p.subnet));
     if (!known) return null;
     return {
+      project: known.project_id === network.project_id ? p.project : known.project_id,
       cidr: known.cidr,
       dhcp: known.enable_dhcp,
       gateway: known.gateway_ip ?? 'none',
@@ -81,9 +85,10 @@ export const subnet = defineApiResource({
     };
   },
   *apply(p, { differences }) {
-    const network_id = must(yield* networkId(p.project, p.network), `network ${p.network} in the project ${p.project}`);
+    const { id: network_id, project_id } = must(yield* networkIn(p.project, p.network), `network ${p.network} in the project ${p.project}`);
     const known = yield* subnetOf(network_id, p.subnet);
     const values: Readonly<Record<string, Readonly<Record<string, Json>>>> = {
+      project: { project_id },
       cidr: { cidr: p.cidr, ip_version: p.cidr.includes(':') ? 6 : 4 },
       dhcp: { enable_dhcp: p.dhcp },
       gateway: { gateway_ip: p.gateway === undefined || p.gateway === 'none' ? null : p.gateway },

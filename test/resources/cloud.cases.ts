@@ -39,6 +39,7 @@ const networks = (items: readonly unknown[] | number): Exchange =>
   find('network', '/v2.0/networks', 'networks', { project_id: 'p1', name: 'net' }, items);
 const net = {
   id: 'n1',
+  project_id: 'p1',
   name: 'net',
   admin_state_up: true,
   description: '',
@@ -66,6 +67,7 @@ const subnets = (items: readonly unknown[] | number): Exchange =>
   find('network', '/v2.0/subnets', 'subnets', { network_id: 'n1', name: 'sub' }, items);
 const sub = {
   id: 's1',
+  project_id: 'p1',
   cidr: '10.0.0.0/24',
   gateway_ip: null,
   enable_dhcp: true,
@@ -74,7 +76,16 @@ const sub = {
   host_routes: [],
   ipv6_address_mode: null,
 };
-const subState = { cidr: '10.0.0.0/24', dhcp: true, gateway: 'none', pools: ['10.0.0.1-10.0.0.9'], dns: [], routes: {}, ipv6_mode: null };
+const subState = {
+  project: 'admin',
+  cidr: '10.0.0.0/24',
+  dhcp: true,
+  gateway: 'none',
+  pools: ['10.0.0.1-10.0.0.9'],
+  dns: [],
+  routes: {},
+  ipv6_mode: null,
+};
 
 const routers = (items: readonly unknown[] | number): Exchange =>
   find('network', '/v2.0/routers', 'routers', { project_id: 'p1', name: 'edge' }, items);
@@ -297,7 +308,7 @@ export const cloud: readonly ApiCase[] = [
     params: { subnet: 'sub', network: 'net', cidr: '10.0.0.0/24', gateway: 'none', pools: ['10.0.0.1-10.0.0.9'] },
     look: [project('p1'), networks([net]), subnets([])],
     found: null,
-    differs: ['cidr', 'dhcp', 'gateway', 'pools'],
+    differs: ['project', 'cidr', 'dhcp', 'gateway', 'pools'],
     apply: [
       project('p1'),
       networks([net]),
@@ -311,6 +322,7 @@ export const cloud: readonly ApiCase[] = [
             subnet: {
               name: 'sub',
               network_id: 'n1',
+              project_id: 'p1',
               cidr: '10.0.0.0/24',
               ip_version: 4,
               enable_dhcp: true,
@@ -345,6 +357,15 @@ export const cloud: readonly ApiCase[] = [
       subnets([sub]),
       [{ service: 'network', method: 'PUT', path: '/v2.0/subnets/s1', body: { subnet: { dns_nameservers: ['10.0.0.2'] } } }, 200, {}],
     ],
+  },
+  {
+    type: 'subnet',
+    is: 'of a project that does not have its network',
+    params: { subnet: 'sub', network: 'net', cidr: '10.0.0.0/24' },
+    look: [project('p1'), networks([net]), subnets([{ ...sub, project_id: 'p2' }])],
+    found: { ...subState, project: 'p2' },
+    differs: ['project'],
+    refuses: 'Neutron cannot change project of a subnet',
   },
   {
     type: 'subnet',
