@@ -64,7 +64,9 @@ function added(p: Mapping): Command {
 
 function updated(p: Mapping): Command {
   const uuid = sh`"$(printf "SELECT uuid FROM nova_api.cell_mappings WHERE name = '%s'" ${p.cell} | mariadb -NB)"`;
-  return manage(sh`update_cell --cell_uuid ${uuid} --name ${p.cell} --enable`, urls(p));
+  // cell0 is never disabled, and Nova refuses to be told so.
+  const enable = p.cell === 'cell0' ? [] : ['--enable'];
+  return manage(sh`update_cell --cell_uuid ${uuid} --name ${p.cell} ${enable}`, urls(p));
 }
 
 function urls({ database, queue }: Mapping): Text {

@@ -36,6 +36,8 @@ it('a cell that is added touches nothing but itself, and what has to know of it'
     'ctl1/base/hosts-file',
     'ctl1/nova-api/file /etc/nova/cells/cell2.cnf',
     'ctl1/nova-api/file /etc/nova/cells/cell2.conf',
+    'ctl1/nova-api/nova-cell cell0',
+    'ctl1/nova-api/nova-cell cell1',
     'ctl1/nova-api/nova-cell cell2',
     'ctl1/nova-api/service nova-api',
     'ctl1/nova-api/service nova-api-metadata',

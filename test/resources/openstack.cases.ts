@@ -99,6 +99,16 @@ export const openstack: readonly Case[] = [
   },
   {
     type: 'nova-cell',
+    is: 'cell0, another database',
+    params: { cell: 'cell0', database: 'd://', queue: 'none:///' },
+    answer: cells(cell0),
+    found: { database: 'another', queue: 'none:///', disabled: '0' },
+    differs: ['database'],
+    runs: ['update_cell --cell_uuid', '--name cell0'],
+    leaves: ['--enable'],
+  },
+  {
+    type: 'nova-cell',
     is: 'the same',
     params: cell,
     answer: cells(cell0, ['cell1', cell.database, cell.queue, '0']),
