@@ -1,6 +1,6 @@
 import type { State } from '../base/state.ts';
 import { defineApiResource, type Found } from './define.ts';
-import { call, leavingReason, type Talk } from './openstack.ts';
+import { call, leavingReason, type Migration, migrationsFrom, type Talk } from './openstack.ts';
 
 /** Compute hosts that leave: nothing new is put on them, and their machines go elsewhere. */
 export const computeDrain = defineApiResource({
@@ -95,8 +95,9 @@ interface Guest {
   readonly zone: string | null;
   /** By class of resource, as Placement counts. */
   readonly needs: Readonly<Record<string, number>>;
-  /** It is elsewhere already, and what is here is given up once that is confirmed. */
-  readonly gone?: 'moved' | 'resized';
+  /** It is elsewhere already, and what is here is given up: by itself of one that ran, of others once that is confirmed. */
+  readonly gone?: 'live' | 'moved' | 'resized';
+  readonly migration?: string;
 }
 
 const nova = { service: 'compute', method: 'GET' } as const;
@@ -117,28 +118,23 @@ function* guestsOf(hosts: readonly Leaving[], wait?: number, says?: string): Tal
     guests.push(...all.map((server) => guestOf(server, name)));
   }
   for (const { name } of hosts) {
-    const path = `/v2.1/os-migrations?source_compute=${name}`;
-    const { migrations } = yield* call<{ migrations: readonly Migration[] }>({ ...nova, path, microversion: '2.59' });
-    for (const { instance_uuid: id, status, migration_type: type } of migrations) {
-      if (!unfinished.has(status) || !(type in moves) || guests.some((guest) => guest.id === id)) continue;
+    for (const { uuid, instance_uuid: id, status, migration_type: type } of yield* migrationsFrom(name)) {
+      const gone = moves[type];
+      if (gone === undefined || guests.some((guest) => guest.id === id)) continue;
       const { status: code, body } = yield { ...nova, path: `/v2.1/servers/${id}`, microversion: '2.96' };
       if (code !== 200) continue;
       const guest = guestOf((body as { server: Server }).server, name);
-      guests.push({ ...guest, busy: guest.busy || status !== 'finished', gone: moves[type as keyof typeof moves] });
+      guests.push({ ...guest, busy: guest.busy || (gone !== 'live' && status !== 'finished'), gone, migration: uuid });
     }
   }
   return guests;
 }
 
-interface Migration {
-  readonly instance_uuid: string;
-  readonly status: string;
-  readonly migration_type: string;
-}
-
-/** Stages of a move of a stopped machine, in which its old host still has it. */
-const unfinished = new Set(['pre-migrating', 'migrating', 'post-migrating', 'finished', 'confirming', 'reverting']);
-const moves = { migration: 'moved', resize: 'resized' } as const;
+const moves: Readonly<Partial<Record<Migration['migration_type'], Guest['gone']>>> = {
+  'live-migration': 'live',
+  migration: 'moved',
+  resize: 'resized',
+};
 
 function guestOf(server: Server, host: string): Guest {
   const { vcpus, ram, disk, ephemeral, swap } = server.flavor;
@@ -250,22 +246,32 @@ interface Usages {
 /** Seconds between two looks at machines that move, and how many move at the same time. */
 const pace = 2;
 const together = 4;
+/** Looks at a machine that is elsewhere, for which nothing is done any more. */
+const patience = 150;
 
 /** Moves all machines, a few at a time; throws with the names of those that stayed, and with what Nova says about each. */
 function* move(hosts: readonly Leaving[]): Talk<void> {
   const sent = new Set<string>();
   const failed = new Map<string, string>();
+  const looks = new Map<string, number>();
   let guests = yield* guestsOf(hosts);
   while (guests.length > 0) {
     const under = guests.filter(({ id, status, busy }) => busy || passing.has(status) || (sent.has(id) && !failed.has(id))).length;
     let free = together - under;
     for (const guest of guests) {
-      const { id, status, busy, gone } = guest;
+      const { id, name, host, status, busy, gone, migration } = guest;
       if (busy || failed.has(id)) continue;
-      if (gone === 'resized') failed.set(id, `${guest.name}: it is being resized`);
-      else if (gone === 'moved') {
-        if (status === 'VERIFY_RESIZE' && (yield* confirm(id)) >= 500) failed.set(id, `${guest.name}: its move could not be confirmed`);
-      } else if (sent.has(id) && (alive.has(status) || status === 'SHUTOFF')) failed.set(id, `${guest.name}: ${yield* reasonOf(id)}`);
+      if (gone === 'resized') failed.set(id, `${name}: it is being resized`);
+      else if (gone === 'live') {
+        looks.set(id, (looks.get(id) ?? 0) + 1);
+        if (looks.get(id)! > patience)
+          failed.set(
+            id,
+            `${name}: it has left ${host}, whose nova-compute ended before it had told Nova so; say it in the database of the cell: UPDATE nova.migrations SET status = 'completed' WHERE uuid = '${migration!}'`,
+          );
+      } else if (gone === 'moved') {
+        if (status === 'VERIFY_RESIZE' && (yield* confirm(id)) >= 500) failed.set(id, `${name}: its move could not be confirmed`);
+      } else if (sent.has(id) && (alive.has(status) || status === 'SHUTOFF')) failed.set(id, `${name}: ${yield* reasonOf(id)}`);
       else if (!sent.has(id) && free > 0 && alive.has(status)) {
         yield* act(id, { 'os-migrateLive': { host: null, block_migration: 'auto' } });
         sent.add(id);
@@ -274,7 +280,7 @@ function* move(hosts: readonly Leaving[]): Talk<void> {
         yield* act(id, { migrate: null });
         sent.add(id);
         free -= 1;
-      } else if (!movable(guest)) failed.set(id, `${guest.name}: it is ${status}`);
+      } else if (!movable(guest)) failed.set(id, `${name}: it is ${status}`);
     }
     if (guests.every(({ id }) => failed.has(id))) throw new Error(`Machines stayed: ${[...failed.values()].join('; ')}`);
     const names = guests.filter(({ id }) => !failed.has(id)).map(({ name, status }) => `${name} (${status})`);

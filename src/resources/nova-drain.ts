@@ -1,5 +1,5 @@
 import { defineApiResource, type Found } from './define.ts';
-import { call, type Talk } from './openstack.ts';
+import { call, migrationsFrom, type Talk } from './openstack.ts';
 
 interface Server {
   readonly id: string;
@@ -36,13 +36,20 @@ export const novaDrain = defineApiResource({
   },
   *apply(p): Talk<void> {
     const asked = new Set<string>();
+    const seen = new Map<string, string>();
     let left = yield* running(p.host);
-    for (let waited = 0; left.length > 0 && waited < p.within; waited += pace) {
+    let waited = 0;
+    for (; left.length > 0 && waited < p.within; waited += pace) {
+      for (const { id, name } of left) seen.set(id, name);
       if (p.by === 'live-migrate') yield* move(left, asked);
       left = yield* running(p.host, pace);
     }
-    if (left.length > 0)
-      throw new Error(`After ${p.within} s there are still machines on ${p.host}: ${left.map(({ name }) => name).join(', ')}`);
+    let names = left.map(({ name }) => name);
+    for (let wait: number | undefined; left.length === 0 && waited < p.within; [wait, waited] = [pace, waited + pace]) {
+      names = (yield* migrationsFrom(p.host, wait)).flatMap(({ instance_uuid: id }) => seen.get(id) ?? []);
+      if (names.length === 0) return;
+    }
+    throw new Error(`After ${p.within} s there are still machines on ${p.host}: ${names.join(', ')}`);
   },
 });
 

@@ -58,6 +58,33 @@ interface Owned {
   readonly project_id: string;
 }
 
+/** A machine's way from one compute host to another. */
+export interface Migration {
+  readonly uuid: string;
+  readonly instance_uuid: string;
+  readonly status: string;
+  /** migration and resize stop the machine; an evacuation is from a host that is dead. */
+  readonly migration_type: 'live-migration' | 'migration' | 'resize' | 'evacuation';
+}
+
+/** By them Nova knows that a migration is over, as a compute service is not deleted before. */
+const over = new Set(['confirmed', 'reverted', 'error', 'failed', 'completed', 'cancelled', 'done']);
+
+/**
+ * The migrations away from a host that Nova counts as under way. A live one goes on for some seconds when the machine is the
+ * other host's already: its nova-compute must not end before.
+ */
+export function* migrationsFrom(host: string, wait?: number): Talk<readonly Migration[]> {
+  const { migrations } = yield* call<{ migrations: readonly Migration[] }>({
+    service: 'compute',
+    method: 'GET',
+    path: `/v2.1/os-migrations?source_compute=${encodeURIComponent(host)}`,
+    microversion: '2.59',
+    ...(wait === undefined ? {} : { wait }),
+  });
+  return migrations.filter(({ status }) => !over.has(status));
+}
+
 /** What must be there, e.g. before something is put into it. */
 export function must<T>(found: T | undefined, what: string): T {
   if (found === undefined) throw new Error(`There is no ${what}`);

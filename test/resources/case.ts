@@ -39,6 +39,8 @@ export interface ApiCase {
   readonly found: Found;
   readonly differs?: readonly string[] | null;
   readonly apply?: readonly Exchange[];
+  /** Words of what becomes of that. */
+  readonly throws?: string;
   /** Words of why it is not done. */
   readonly refuses?: string;
 }

@@ -57,7 +57,13 @@ describe('behind an API', () => {
     expect(change?.differences.map((difference) => difference.key) ?? null).toEqual(one.differs);
     const refused = change ? (type.refuse?.(params, change) ?? type.cannot?.(params, change)) : undefined;
     expect(refused ?? '').toMatch(one.refuses ?? /^$/);
-    if (change && one.apply) play(type.apply(params, change), one.apply);
+    if (!change || !one.apply) return;
+    const { apply, throws } = one;
+    if (throws === undefined) play(type.apply(params, change), apply);
+    else
+      expect(() => {
+        play(type.apply(params, change), apply);
+      }).toThrow(throws);
   });
 });
 

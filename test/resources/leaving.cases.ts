@@ -34,7 +34,12 @@ const server = (name: string, status: string, more = {}) => ({
 const servers = (all: readonly unknown[], more = {}): Exchange =>
   nova('/v2.1/servers/detail?all_tenants=true&host=cmp2', '2.96', 200, all, { list: 'servers', ...more });
 const moves = (...migrations: readonly unknown[]): Exchange => nova('/v2.1/os-migrations?source_compute=cmp2', '2.59', 200, { migrations });
-const move = (name: string, status: string, migration_type = 'migration') => ({ instance_uuid: `id-${name}`, status, migration_type });
+const move = (name: string, status: string, migration_type = 'migration') => ({
+  uuid: `m-${name}`,
+  instance_uuid: `id-${name}`,
+  status,
+  migration_type,
+});
 const asked = (name: string, status: number, body: unknown): Exchange => nova(`/v2.1/servers/id-${name}`, '2.96', status, body);
 const act = (name: string, body: unknown): Exchange => [
   { service: 'compute', method: 'POST', path: `/v2.1/servers/id-${name}/action`, microversion: '2.56', body },
@@ -64,6 +69,14 @@ const room = (host: string, memory: number, used = 0): readonly Exchange[] => [
 ];
 const cmp2 = { hosts: [{ name: 'cmp2', to: ['cmp1'] }] };
 const closed = { status: 'disabled', disabled_reason: reason };
+/** web is another host's already, and cmp2 is not done with it. */
+const lingering = (more = {}): readonly Exchange[] => [
+  servers([], more),
+  moves(move('web', 'running', 'live-migration')),
+  asked('web', 200, { server: server('web', 'ACTIVE') }),
+];
+const again = { wait: 2, says: 'moving web (ACTIVE)' };
+const known = services(one('cmp2', closed));
 
 export const leaving: readonly ApiCase[] = [
   { type: 'compute-drain', is: 'nobody leaves: nothing is asked', params: { hosts: [] }, look: [], found: {}, differs: null },
@@ -136,6 +149,25 @@ export const leaving: readonly ApiCase[] = [
       moves(move('db', 'confirming')),
       asked('db', 404, {}),
     ],
+  },
+  {
+    type: 'compute-drain',
+    is: 'a machine runs elsewhere before its old host is done with it',
+    params: cmp2,
+    look: [known, ...lingering(), rooms()],
+    found: { cmp2: ['web (ACTIVE)'] },
+    differs: ['cmp2'],
+    apply: [known, ...lingering(), servers([], again), moves(move('web', 'completed', 'live-migration'))],
+  },
+  {
+    type: 'compute-drain',
+    is: 'a machine runs elsewhere, and its old host never told Nova',
+    params: cmp2,
+    look: [known, ...lingering(), rooms()],
+    found: { cmp2: ['web (ACTIVE)'] },
+    differs: ['cmp2'],
+    apply: [known, ...lingering(), ...Array.from({ length: 150 }, () => lingering(again)).flat()],
+    throws: 'Machines stayed: web: it has left cmp2, whose nova-compute ended before it had told Nova so',
   },
   {
     type: 'compute-drain',
