@@ -49,6 +49,7 @@ export function* networkIn(project: string, name: string): Talk<Owned | undefine
   return yield* find<Owned>({ service: 'network', path: '/v2.0/networks', list: 'networks', where }, `the network ${name} in its project`);
 }
 
+/** Its id. */
 export function* networkId(project: string, name: string): Talk<string | undefined> {
   return (yield* networkIn(project, name))?.id;
 }
@@ -74,13 +75,12 @@ const over = new Set(['confirmed', 'reverted', 'error', 'failed', 'completed', '
  * The migrations away from a host that Nova counts as under way. A live one goes on for some seconds when the machine is the
  * other host's already: its nova-compute must not end before.
  */
-export function* migrationsFrom(host: string, wait?: number): Talk<readonly Migration[]> {
+export function* migrationsFrom(host: string): Talk<readonly Migration[]> {
   const { migrations } = yield* call<{ migrations: readonly Migration[] }>({
     service: 'compute',
     method: 'GET',
     path: `/v2.1/os-migrations?source_compute=${encodeURIComponent(host)}`,
     microversion: '2.59',
-    ...(wait === undefined ? {} : { wait }),
   });
   return migrations.filter(({ status }) => !over.has(status));
 }
