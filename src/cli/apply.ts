@@ -8,8 +8,9 @@ import * as engine from '../engine/run.ts';
 import { ask } from './ask.ts';
 import { partOf, placesOf } from './cloud.ts';
 import { tellDropped } from './dropped.ts';
-import { exitOf } from './exit.ts';
+import { exitOf, exits } from './exit.ts';
 import type { Options } from './options.ts';
+import { say } from './output.ts';
 import { masked, inSession, type Session } from './session.ts';
 
 export async function apply([planFile]: readonly string[], options: Options): Promise<number> {
@@ -54,6 +55,10 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
         return yes;
       },
     });
+    if (!journal.begun()) {
+      say(options, 'Nothing was changed.');
+      return session.drain.aborted ? exits.interrupted : exits.failed;
+    }
     journal.record(summary);
     session.emit(summary);
     return exitOf(summary, session.drain);
@@ -78,7 +83,7 @@ function asSaved(session: Session, only: string | undefined, asked: string | und
 }
 
 /** A journal that is begun once it is sure that something is done: a run that was refused is no run. */
-export function lateJournal(session: Session): Journal & { begin(text: string): void } {
+export function lateJournal(session: Session): Journal & { begin(text: string): void; begun(): boolean } {
   let journal: Journal | undefined;
   const record = (event: Event): void => journal?.record(masked(event, session.secrets.mask));
   return {
@@ -87,6 +92,7 @@ export function lateJournal(session: Session): Journal & { begin(text: string): 
       record({ type: 'note', text });
       record({ type: 'inventory', hosts: session.cloud.inventory.hosts.map(({ name }) => name) });
     },
+    begun: () => journal !== undefined,
     record,
     synced: () => journal?.synced() ?? Promise.resolve(),
     close: () => journal?.close() ?? Promise.resolve(),

@@ -77,7 +77,7 @@ function drainOnInterrupt(output: Audience): AbortSignal {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (drain.signal.aborted) process.exit(130);
-      output.emit({ type: 'note', text: 'Interrupted: finishing what runs. Once more stops at once.' });
+      output.emit({ type: 'note', text: 'Interrupted: nothing more is started. Press Ctrl-C again to stop at once.' });
       drain.abort();
     });
   }

@@ -109,9 +109,7 @@ export class Work {
   async connect(host: string, early?: (shell: EarlyShell) => void): Promise<void> {
     const at = this.clock.now();
     try {
-      const shell = await this.#open(host, early);
-      this.#shells.set(host, shell);
-      this.#refuseOther(shell);
+      await this.#openChecked(host, early);
       this.emit({ type: 'host-up', host, seconds: this.since(at) });
     } catch (error) {
       this.#lose(error);
@@ -134,10 +132,7 @@ export class Work {
 
   async #visit(host: string): Promise<Shell> {
     try {
-      const shell = await this.#open(host);
-      this.#shells.set(host, shell);
-      this.#refuseOther(shell);
-      return shell;
+      return await this.#openChecked(host);
     } catch (error) {
       this.#visits.delete(host);
       throw error;
@@ -175,18 +170,17 @@ export class Work {
     await Promise.all([...this.#shells.values()].map((shell) => shell.close()));
   }
 
-  /** A host of another operating system than the inventory says is not touched. */
-  #refuseOther({ host, facts }: Shell): void {
+  /** A host of another operating system than the inventory says is left again at once. */
+  async #openChecked(host: string, early?: (shell: EarlyShell) => void): Promise<Shell> {
+    const shell = await this.#open(host, early);
     const { os } = this.plan.inventory.cloud;
-    const is = `${facts.os.id}-${facts.os.version}`;
-    if (is === os) return;
-    this.#shells.delete(host);
-    throw new Unreachable(
-      host,
-      'other-os',
-      `${host} runs ${is}, and the inventory says ${os}`,
-      'Say what it runs under cloud.os, or install the other.',
-    );
+    const is = `${shell.facts.os.id}-${shell.facts.os.version}`;
+    if (is !== os) {
+      await shell.close();
+      throw new Unreachable(host, 'other-os', `${host} runs ${is}, and Cellwise works on ${os} alone`, `Install ${os} on ${host}.`);
+    }
+    this.#shells.set(host, shell);
+    return shell;
   }
 
   #lose(error: unknown): void {

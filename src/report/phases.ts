@@ -50,7 +50,9 @@ export function phases(): Phases {
         },
       }));
       const look = { collapseErrors: false, showErrorMessage: false };
-      return new Listr(tasks as never, { concurrent: true, exitOnError: false, rendererOptions: look }).run();
+      // What an interrupt means is for the command to say: listr2's own listener would end the process at once.
+      const options = { concurrent: true, exitOnError: false, registerSignalListeners: false, rendererOptions: look };
+      return new Listr(tasks as never, options).run();
     };
     // What was told between the rows before and these comes out between them.
     drawn = drawn
@@ -117,6 +119,12 @@ export function phases(): Phases {
         case 'trial-start':
           close();
           return false;
+        case 'note': {
+          // It is told in full once the rows are done; what it says may matter now.
+          const row = [...rows.values()].find(({ task }) => task?.task.isPending());
+          if (row?.task) row.task.output = event.text;
+          return false;
+        }
         case 'walk-start':
           progress = new Map([...planned].map(([role, open]) => [role, { open, total: open.size, failed: 0, last: '' }]));
           if (progress.size > 0) draw(new Map([...progress].map(([role, row]) => [role, () => roleTitle(role, row)])));
