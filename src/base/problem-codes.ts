@@ -125,9 +125,10 @@ export const problemCodes = {
     explain:
       'The databases on controllers and the Ceph monitors go on only while more than half of them see each other. Two survive no failure, and four no more than three do. Use 1 (no failure survived), 3 or 5.',
   },
-  'too-many-replicas': {
-    title: 'More replicas than storage hosts',
-    explain: 'Each copy of the data is on another host, so a pool with more replicas than there are hosts never becomes healthy.',
+  'too-few-hosts': {
+    title: 'A param asks for more hosts than there are',
+    explain:
+      'Some params count hosts. Copies of data in Ceph are each on another storage host, so a pool with more replicas than there are hosts never becomes healthy.',
   },
   'no-controller': {
     title: 'No host is a controller of the cloud',

@@ -12,15 +12,61 @@ export function checkServices(inventory: Inventory, roles: ReadonlyMap<string, R
   );
 }
 
-/** Checks all role params of an inventory, at every level: names of roles and params, types, secrets in clear text. */
+/**
+ * Checks all role params of an inventory, at every level: names of roles and params, types, secrets in clear text; and
+ * whether the hosts are there that params name or count, given or by default.
+ */
 export function checkParams(inventory: Inventory, roles: ReadonlyMap<string, Role>): Problem[] {
-  return allLevels(inventory).flatMap(({ params, path }) =>
-    Object.entries(params).flatMap(([name, given]) => {
+  const given = allLevels(inventory).flatMap(({ params, path }) =>
+    Object.entries(params).flatMap(([name, of]) => {
       const role = roles.get(name);
-      const faults = role ? paramFaults(inventory, role, given, [...path, name]) : [unknownRole(name, [...path, name], roles)];
-      return faults.map((fault) => inventory.document.problem(fault));
+      return role ? paramFaults(inventory, role, of, [...path, name]) : [unknownRole(name, [...path, name], roles)];
     }),
   );
+  return [...given, ...[...roles.values()].flatMap((role) => hostFaults(inventory, role))].map((fault) =>
+    inventory.document.problem(fault),
+  );
+}
+
+function hostFaults(inventory: Inventory, role: Role): Fault[] {
+  return Object.entries(role.params).flatMap(([param, { hostsOf: kind, default: preset, minimum }]) => {
+    if (kind === undefined) return [];
+    const hosts = inventory.hosts.filter(({ state, kinds }) => state === 'present' && kinds.some((each) => each === kind));
+    const names = hosts.map(({ name }) => name);
+    const levels = allLevels(inventory).filter(({ params }) => params[role.name]?.[param] !== undefined);
+    const tooFew = (said: string, asked: number, path: Fault['path']): Fault => ({
+      code: 'too-few-hosts',
+      path,
+      message: `${said}, which takes ${asked} hosts of kind ${kind}; there ${names.length === 1 ? 'is 1' : `are ${names.length}`}`,
+      hint: `Add hosts of kind ${kind}${(minimum ?? 0) > names.length ? `: it must be ${minimum} at least` : `, or write \`params: {${role.name}: {${param}: ${names.length}}}\``}`,
+    });
+    const used = names.length > 0 && (role.storage === undefined || role.storage === inventory.cloud.storage);
+    if (levels.length === 0 && used && typeof preset === 'number' && preset > names.length) {
+      return [{ ...tooFew(`${role.name}.${param} is ${preset} by default`, preset, ['hosts']), at: 'key' as const }];
+    }
+    return levels.flatMap(({ params, path }) => {
+      const value = params[role.name]![param];
+      const at = [...path, role.name, param];
+      const many = Array.isArray(value) ? value.length : value;
+      return [
+        ...(Array.isArray(value) ? value.flatMap((name, i) => unknownHost(String(name), names, kind, [...at, i])) : []),
+        ...(typeof value === 'number' && value > names.length ? [tooFew(`${role.name}.${param} is ${value}`, value, at)] : []),
+        ...(role.hosts === 'quorum' && param === 'hosts' && typeof many === 'number' && many % 2 === 0 ? [even(many, at)] : []),
+      ];
+    });
+  });
+}
+
+function unknownHost(name: string, names: readonly string[], kind: string, path: Fault['path']): Fault[] {
+  if (names.includes(name)) return [];
+  const near = nearest(name, names);
+  const hint = near === undefined ? `Hosts of kind ${kind} are ${names.join(', ')}.` : `Did you mean "${near}"?`;
+  return [{ code: 'unknown-host', path, message: `${name} is not a host of kind ${kind}`, hint }];
+}
+
+function even(number: number, path: Fault['path']): Fault {
+  const message = `${number} of them survive no more failures than ${Math.max(1, number - 1)} would`;
+  return { code: 'no-quorum', path, message, hint: 'Use an odd number: 1, 3 or 5' };
 }
 
 function unknownRole(name: string, path: Fault['path'], roles: ReadonlyMap<string, Role>): Fault {

@@ -15,6 +15,8 @@ export interface ValueSchema {
   readonly default?: unknown;
   /** Of a role's secret: each cell that has hosts of its own has its own. */
   readonly per?: 'cell';
+  /** Of a role's param: a kind of host. A number may not exceed how many there are; texts in a list are their names. */
+  readonly hostsOf?: string;
   readonly pattern?: string;
   /** `secret`: must be a secret. `text`: may hold secrets. Both arrive as Text. */
   readonly format?: 'secret' | 'text' | 'ipv4';

@@ -124,6 +124,7 @@ export const paramsSchema = {
         required: { type: 'array', items: { type: 'string' } },
         default: {},
         per: { enum: ['cell'] },
+        hostsOf: { enum: ['controller', 'compute', 'storage', 'network', 'cell'] },
         pattern: { type: 'string', format: 'regex' },
         format: { enum: ['secret', 'text', 'ipv4', 'cidr'] },
         minimum: { type: 'number' },

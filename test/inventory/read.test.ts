@@ -156,18 +156,6 @@ describe('what is wrong beyond the schema', () => {
       `${controller}  sto1: {address: 10.77.0.31, kind: storage, disks: [/dev/sda, /dev/sdb, /dev/sda]}`,
       ['duplicate-disk 5:74'],
     ],
-    [
-      'more replicas than storage hosts',
-      `${controller}  sto[1-2]: {address: 10.77.0.31, kind: storage}`,
-      ['too-many-replicas 6:27'],
-      'params: {ceph: {replicas: 3}}\n',
-    ],
-    [
-      'an even number of monitors',
-      `${controller}  sto[1-5]: {address: 10.77.0.31, kind: storage}`,
-      ['no-quorum 6:46', 'no-quorum 7:28'],
-      'kinds: {storage: {params: {ceph-mon: {hosts: 4}}}}\nparams: {ceph-mon: {hosts: [sto1, sto2]}}\n',
-    ],
   ])('%s', (_name, hosts, problems, other = '') => {
     expect(problemsOf(`${head}hosts:\n${hosts}\n${other}`)).toEqual(problems);
   });

@@ -17,6 +17,68 @@ const roles = rolesOf({
   web: {},
 });
 
+// As many hosts as its params say, of which there are three.
+const counted = rolesOf({
+  pool: {
+    params: {
+      copies: { type: 'integer', minimum: 2, default: 3, hostsOf: 'storage' },
+      hosts: { anyOf: [{ type: 'integer' }, { type: 'array', items: { type: 'string' } }], hostsOf: 'storage' },
+    },
+    hosts: 'quorum',
+  },
+});
+
+describe('params that speak of hosts', () => {
+  const hosts = (storage: string): string => `${small}${storage}`;
+  const three = '  sto[1-3]: {address: 10.77.0.31, kind: storage}\n';
+  const two = '  sto[1-2]: {address: 10.77.0.31, kind: storage}\n';
+  it.each<[name: string, more: string, storage: string, expected: readonly string[]]>([
+    ['as many as there are', 'params: {pool: {copies: 3, hosts: [sto1, sto2, sto3]}}\n', three, []],
+    [
+      'more copies than hosts',
+      'params: {pool: {copies: 4}}\n',
+      three,
+      ['too-few-hosts 3:25: pool.copies is 4, which takes 4 hosts of kind storage; there are 3'],
+    ],
+    [
+      'a default that is too high',
+      '',
+      two,
+      ['too-few-hosts 3:1: pool.copies is 3 by default, which takes 3 hosts of kind storage; there are 2'],
+    ],
+    [
+      'a host that leaves',
+      '',
+      `${two}  sto9: {address: 10.77.0.39, kind: storage, state: absent}\n`,
+      ['too-few-hosts 3:1: pool.copies is 3 by default, which takes 3 hosts of kind storage; there are 2'],
+    ],
+    [
+      'a name that no host has',
+      'params: {pool: {hosts: [sto1, sto2, sto9]}}\n',
+      three,
+      ['unknown-host 3:37: sto9 is not a host of kind storage'],
+    ],
+    ['a host of another kind', 'params: {pool: {hosts: [ctl1]}}\n', three, ['unknown-host 3:25: ctl1 is not a host of kind storage']],
+    [
+      'an even number',
+      'kinds: {storage: {params: {pool: {hosts: 2}}}}\n',
+      three,
+      ['no-quorum 3:42: 2 of them survive no more failures than 1 would'],
+    ],
+    ['an even list', 'params: {pool: {hosts: [sto1, sto2]}}\n', three, ['no-quorum 3:24: 2 of them survive no more failures than 1 would']],
+    ['no such hosts at all', '', '', []],
+  ])('%s', (_, more, storage, expected) => {
+    const problems = checkParams(inventoryOf(hosts(storage), more), counted);
+    expect(problems.map(({ code, place, message }) => `${code} ${place!.line}:${place!.column}: ${message}`)).toEqual(expected);
+  });
+
+  it('says how low a param can be set, or that it cannot be low enough', () => {
+    const hintsOf = (storage: string): (string | undefined)[] => checkParams(inventoryOf(hosts(storage)), counted).map(({ hint }) => hint);
+    expect(hintsOf(two)).toEqual(['Add hosts of kind storage, or write `params: {pool: {copies: 2}}`']);
+    expect(hintsOf('  sto1: {address: 10.77.0.31, kind: storage}\n')).toEqual(['Add hosts of kind storage: it must be 2 at least']);
+  });
+});
+
 describe('params of an inventory', () => {
   // The first line of `params:` is line 3 of the text.
   it.each<[string, more: string, hosts: string, expected: readonly string[], hint?: string]>([
