@@ -99,6 +99,11 @@ export const problemCodes = {
     title: 'Two hosts have the same name',
     explain: 'Ranges are expanded first: cmp2 and cmp[1-3] name the same host twice.',
   },
+  'host-name': {
+    title: 'A host cannot have this name',
+    explain:
+      'A name is one DNS label of at most 63 characters. "localhost" is every host’s name for itself, and "unknown" is what Cellwise calls a state that it could not read.',
+  },
   'duplicate-address': {
     title: 'Two hosts have the same address',
     explain: 'A range counts its addresses up from the one given, so it takes as many addresses as it has hosts.',
@@ -194,8 +199,9 @@ export const problemCodes = {
     explain: '`cellwise explain ROLE` lists the params of a role.',
   },
   'role-name': {
-    title: 'A role is called otherwise than its directory, or like another role',
-    explain: 'The directory is how people find it, and the name is how roles find each other: give both the same name, and each its own.',
+    title: 'The name of a role is taken, or differs from its directory',
+    explain:
+      'The directory is how people find a role, and the name is how roles find each other: give both the same name, and each role its own. A few names are reserved: plans and templates use them for something else.',
   },
   refused: {
     title: 'A change that must not be made',

@@ -36,6 +36,7 @@ const rangeHint = 'Write cmp[1-12], or cmp[01-12] for names of equal length';
 export function checkHosts(written: Written, entries: readonly Entry[]): Fault[] {
   return [
     ...checkNetworks(written.networks),
+    ...impossibleNames(entries),
     ...duplicateNames(entries),
     ...entries.flatMap((entry) => checkAddresses(written.networks, entry)),
     ...duplicateAddresses(entries),
@@ -58,6 +59,22 @@ function checkNetworks(networks: Written['networks']): Fault[] {
 function overlapping(path: readonly string[], name: string, block: Block, other: string, otherBlock: Block): Fault {
   const message = `The networks ${other} (${formatBlock(otherBlock)}) and ${name} (${formatBlock(block)}) overlap`;
   return { code: 'network-overlap', path, message, hint: 'Each address can be in one network only' };
+}
+
+const reserved = ['localhost', 'unknown'];
+
+/** Of a range, the first name that cannot be. */
+function impossibleNames(entries: readonly Entry[]): Fault[] {
+  return entries.flatMap(({ key, range }): Fault[] => {
+    const names = namesOf(range);
+    const long = names.find(({ length }) => length > 63);
+    const taken = names.find((name) => reserved.includes(name));
+    const at = { code: 'host-name', path: ['hosts', key], at: 'key' } as const;
+    return [
+      ...(long === undefined ? [] : [{ ...at, message: `${long} has ${long.length} characters`, hint: 'A host name has 63 at most' }]),
+      ...(taken === undefined ? [] : [{ ...at, message: `No host can be called ${taken}`, hint: 'Rename it' }]),
+    ];
+  });
 }
 
 function duplicateNames(entries: readonly Entry[]): Fault[] {

@@ -182,6 +182,16 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
       }),
     );
   }
+  if (reserved.has(written.role)) {
+    problems.push(
+      document.problem({
+        code: 'role-name',
+        path: ['role'],
+        message: `"${written.role}" means something else in plans and templates`,
+        hint: `Rename the role and its directory. Reserved are ${[...reserved].join(', ')}`,
+      }),
+    );
+  }
   const templates = new Map<string, Template>();
   const role: Role = {
     name: written.role,
@@ -214,6 +224,9 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
   };
   return { role, problems };
 }
+
+/** What a plan calls the parts of it that belong to no role, and what templates know besides roles. */
+const reserved: ReadonlySet<string> = new Set(['cell', 'cloud', 'host', 'hosts', 'leaving', 'networks', 'os', 'packages', 'resources']);
 
 const stepTypes: ReadonlyMap<string, unknown> = new Map(resourceTypes.map(({ type }) => [type, type]));
 

@@ -106,6 +106,10 @@ describe('what is wrong beyond the schema', () => {
       `${controller}  cmp1: {address: 10.77.0.21, addresses: {storage: 10.79.0.1}, kind: compute}`,
       ['unknown-network 5:43'],
     ],
+    ['a host called as every host calls itself', `${controller}  localhost: {address: 10.77.0.12, kind: compute}`, ['host-name 5:3']],
+    ['a host called as a state that is not known', `${controller}  unknown: {address: 10.77.0.12, kind: compute}`, ['host-name 5:3']],
+    ['a name too long for DNS', `${controller}  ${'c'.repeat(64)}: {address: 10.77.0.12, kind: compute}`, ['host-name 5:3']],
+    ['a range that grows too long', `${controller}  ${'c'.repeat(62)}[9-10]: {address: 10.77.0.12, kind: compute}`, ['host-name 5:3']],
     ['two controllers', '  ctl[1-2]: {address: 10.77.0.11, kind: controller}', ['no-quorum 4:3']],
     ['four controllers', `${controller}  ctl[2-4]: {address: 10.77.0.12, kind: controller}`, ['no-quorum 5:3']],
     [
