@@ -125,6 +125,20 @@ export const problemCodes = {
     title: 'Two networks share addresses',
     explain: 'Traffic for a shared address would go to one of them by chance.',
   },
+  'service-needed': {
+    title: 'A service is removed that another one needs',
+    explain: '`cloud.services.remove` takes a role out of the cloud together with all that need it, but not what `add` asks for.',
+  },
+  'no-effect': {
+    title: 'Something that is written has no effect',
+    explain:
+      'It is legal, and nothing comes of it: Cellwise does not do this, or no host of this inventory is concerned. A warning: the command goes on.',
+  },
+  'missing-address': {
+    title: 'A host has no address in a network that others like it use',
+    explain:
+      'They speak over two networks, and may not reach each other. Give every such host an address, or leave the network out. A warning for tunnels, which may be routed; an error for storage, whose daemons end without an address in their network.',
+  },
   'no-quorum': {
     title: 'An even number of hosts has to agree',
     explain:

@@ -1,6 +1,6 @@
 import { placeholders } from '../secrets/placeholders.ts';
 import type { Graph } from '../graph/graph.ts';
-import { partOf, planOf, readCloud } from './cloud.ts';
+import { partOf, planOf, openCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import type { Options } from './options.ts';
 
@@ -12,7 +12,7 @@ export async function graph(_args: readonly string[], options: Options): Promise
 }
 
 function shown(options: Options): Graph {
-  const plan = planOf(readCloud(options.inventory), placeholders());
+  const plan = planOf(openCloud({ ...options, json: false }), placeholders());
   const part = partOf(plan, options.only);
   return part ? plan.graph.only(part) : plan.graph;
 }

@@ -11,7 +11,7 @@ import type { Journey } from '../plan/journey.ts';
 import { releaseBefore } from '../plan/skew.ts';
 import { colors, count, eventText, time } from '../report/words.ts';
 import { placeholders } from '../secrets/placeholders.ts';
-import { journeyIn, placesOf, readCloud } from './cloud.ts';
+import { journeyIn, placesOf, openCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import type { Options } from './options.ts';
 import { peopleStream, say, useColor } from './output.ts';
@@ -19,7 +19,7 @@ import { statusLines } from './upgrade-status.ts';
 
 /** Runs the upgrade of an inventory over simulated hosts: the real planner and engine, no machine, no waiting. */
 export async function rehearse(options: Options): Promise<number> {
-  const cloud = readCloud(options.inventory);
+  const cloud = openCloud(options);
   const secrets = placeholders();
   const journey = journeyIn(cloud, secrets);
   const from = options.from ?? releaseBefore(journey.to);

@@ -5,13 +5,13 @@ import { count } from '../report/words.ts';
 import { shown } from '../base/secret.ts';
 import { stepsByHost, type Step } from '../plan/plan.ts';
 import { placeholders } from '../secrets/placeholders.ts';
-import { partOf, planOf, readCloud } from './cloud.ts';
+import { partOf, planOf, openCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import { say } from './output.ts';
 import type { Options } from './options.ts';
 
 export function render(_args: readonly string[], options: Options): number {
-  const plan = planOf(readCloud(options.inventory), placeholders());
+  const plan = planOf(openCloud(options), placeholders());
   const part = partOf(plan, options.only);
   const directory = resolve(options.out!);
   let files = 0;

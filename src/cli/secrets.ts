@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { Invalid, nearest } from '../base/problem.ts';
 import { openSecrets, type SecretStore } from '../secrets/store.ts';
-import { placesOf, planOf, readCloud } from './cloud.ts';
+import { placesOf, planOf, openCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import { say } from './output.ts';
 import type { Options } from './options.ts';
@@ -21,7 +21,7 @@ export async function secrets([action, name]: readonly string[], options: Option
   switch (action) {
     case 'init':
       // Working out the plan asks for every secret that the cloud needs.
-      planOf(readCloud(options.inventory), store);
+      planOf(openCloud(options), store);
       await store.save();
       say(
         options,

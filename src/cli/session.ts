@@ -46,6 +46,10 @@ async function openSession(options: Options, command: string): Promise<Session> 
       `${made.length} secrets were missing: made, and kept encrypted in ${places.secrets.file}. Its key is ${places.secrets.identity}: keep a copy.`,
     );
   }
+  const emit = (event: Event): void => {
+    output.emit(masked(event, secrets.mask));
+  };
+  for (const problem of cloud.warnings) emit({ type: 'problem', problem });
   const run = runName();
   const part = partOf(plan, options.only);
   return {
@@ -58,9 +62,7 @@ async function openSession(options: Options, command: string): Promise<Session> 
     command,
     run,
     open: opener(cloud.inventory, secrets),
-    emit: (event) => {
-      output.emit(masked(event, secrets.mask));
-    },
+    emit,
     drain: drainOnInterrupt(output),
     holder: { run, who: `${userInfo().username}@${hostname()}`, what: `cellwise ${command}`, since: new Date().toISOString() },
   };

@@ -1,5 +1,6 @@
 import { contains, formatBlock, isReserved, parseAddress, parseBlock } from '../base/ipv4.ts';
 import type { Fault } from '../document/document.ts';
+import { checkEffect } from './check-effect.ts';
 import { carriedCells } from './inventory.ts';
 import type { Host, Inventory, Kind, Written } from './types.ts';
 import { checkUpgrades } from './upgrade.ts';
@@ -13,6 +14,8 @@ export function checkCloud(inventory: Data, written: Written): Fault[] {
     ...emptyCells(inventory, Object.keys(written.cells ?? {})),
     ...storage(inventory),
     ...vips(inventory),
+    ...gateways(inventory),
+    ...checkEffect(inventory, written),
     ...checkUpgrades(inventory, written),
   ];
 }
@@ -69,6 +72,16 @@ function storage(inventory: Data): Fault[] {
   const hint = 'Add hosts of `kind: storage`, or write `storage: file`';
   const message = `${inventory.cloud.storage === 'ceph' ? 'Ceph' : 'Swift'} needs storage hosts, and there is none`;
   return [{ code: 'no-storage', path: ['cloud', 'storage'], message, hint }];
+}
+
+/** A host with the gateway's address takes it from the gateway. */
+function gateways({ networks, hosts }: Data): Fault[] {
+  return Object.values(networks).flatMap(({ name, gateway }): Fault[] => {
+    const owner = gateway === undefined ? undefined : hosts.find(({ addresses }) => addresses[name] === gateway);
+    if (!owner) return [];
+    const message = `${gateway!} is the gateway of the ${name} network, and ${owner.name} has it as well`;
+    return [{ code: 'duplicate-address', path: [...owner.path, ...(name === 'management' ? ['address'] : ['addresses', name])], message }];
+  });
 }
 
 function vips(inventory: Data): Fault[] {

@@ -40,7 +40,7 @@ export function checkHosts(written: Written, entries: readonly Entry[]): Fault[]
     ...duplicateNames(entries),
     ...entries.flatMap((entry) => checkAddresses(written.networks, entry)),
     ...duplicateAddresses(entries),
-    ...entries.flatMap((entry) => [...checkCell(written, entry), ...checkCellKind(entry), ...checkDisks(entry)]),
+    ...entries.flatMap((entry) => [...checkCell(written, entry), ...checkCellKind(entry), ...checkZone(entry), ...checkDisks(entry)]),
   ];
 }
 
@@ -192,6 +192,13 @@ function checkCell({ cells = { cell1: {} } }: Written, { key, host }: Entry): Fa
   const near = nearest(cell, names);
   const hint = near ? `Did you mean "${near}"?` : `Cells: ${names.join(', ')}; others are added under cells`;
   return [{ code: 'unknown-cell', path: ['hosts', key, 'cell'], message: `There is no cell ${cell}`, hint }];
+}
+
+function checkZone({ key, host }: Entry): Fault[] {
+  if (host.zone !== 'nova' || !kindsOf(host).includes('compute')) return [];
+  const message = 'No availability zone can be called nova';
+  const hint = 'It is what Nova calls the zone of hosts without one';
+  return [{ code: 'bad-value', path: ['hosts', key, 'zone'], message, hint }];
 }
 
 function checkDisks({ key, host: { disks = [] } }: Entry): Fault[] {

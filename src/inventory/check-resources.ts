@@ -145,10 +145,18 @@ function subnets({ networks }: Resources): Fault[] {
       return [
         ...twice,
         ...(gateway === undefined || gateway === 'none' ? [] : outside(gateway, [...path, 'gateway'])),
-        ...pools.flatMap((pool, i) => pool.split('-').flatMap((address) => outside(address, [...path, 'pools', i]))),
+        ...pools.flatMap((pool, i) => poolFaults(pool, [...path, 'pools', i], outside)),
       ];
     }),
   );
+}
+
+/** A pool is FIRST-LAST. */
+function poolFaults(pool: string, path: Path, outside: (address: string, at: Path) => Fault[]): Fault[] {
+  const [first = '', last = ''] = pool.split('-');
+  const faults = [first, last].flatMap((address) => outside(address, path));
+  if (faults.length > 0 || parseAddress(first)! <= parseAddress(last)!) return faults;
+  return [{ code: 'bad-value', path, message: `The pool ${pool} begins after its end`, hint: `Write ${last}-${first}` }];
 }
 
 function routers(resources: Resources): Fault[] {

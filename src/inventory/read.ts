@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import type { Problem } from '../base/problem.ts';
+import { isError, type Problem } from '../base/problem.ts';
 import { faultsOf, prepareSchema, type Checker } from '../document/check.ts';
 import { parseDocument, readDocument, type Document, type Fault } from '../document/document.ts';
 import { checkCloud } from './check-cloud.ts';
@@ -9,7 +9,7 @@ import { expand } from './expand.ts';
 import type { Inventory, Written } from './types.ts';
 
 interface Reading {
-  /** Left out when there is any problem. */
+  /** Left out when there is any error. */
   readonly inventory?: Inventory;
   /** All of them, in the order of the text. */
   readonly problems: readonly Problem[];
@@ -35,7 +35,7 @@ export function readInventory(file: string, text?: string | Uint8Array): Reading
   const whole = document.problems.length + shape.length + faults.length === 0 ? checkCloud(inventory, written) : [];
   const found = [...shape, ...faults, ...checkHosts(written, entries), ...checkResources(inventory.resources, inventory.hosts), ...whole];
   const problems = [...document.problems, ...found.map((fault) => document.problem(fault))].toSorted(byPlace);
-  return problems.length > 0 ? { problems, document } : { inventory: seal(inventory, document), problems, document };
+  return problems.some(isError) ? { problems, document } : { inventory: seal(inventory, document), problems, document };
 }
 
 /**

@@ -43,8 +43,8 @@ export interface Cloud {
   readonly os: string;
   readonly domain?: string;
   readonly storage: 'ceph' | 'file' | 'swift';
-  /** Names of the roles that the cloud is to have; what they need comes along. Left out: all roles. */
-  readonly services?: readonly string[];
+  /** Names of the roles that the cloud is to have, or of those more and fewer than by default; what they need comes along. */
+  readonly services?: readonly string[] | { readonly add?: readonly string[]; readonly remove?: readonly string[] };
   readonly vip: { readonly internal?: string; readonly external?: string };
 }
 

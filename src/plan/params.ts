@@ -1,15 +1,29 @@
 import { nearest, type Problem } from '../base/problem.ts';
 import { faultsOf, prepareSchema, type Checker } from '../document/check.ts';
 import type { Fault } from '../document/document.ts';
-import { allLevels } from '../inventory/inventory.ts';
+import { allLevels, paramLevels } from '../inventory/inventory.ts';
 import type { Inventory } from '../inventory/types.ts';
 import type { Role } from '../roles/role.ts';
+import { hostsOf, wantedRoles } from './context.ts';
 
-/** Checks the services that an inventory asks for: each is a role. */
+/** Checks the services that an inventory asks for: each is a role, and none that is removed is needed after all. */
 export function checkServices(inventory: Inventory, roles: ReadonlyMap<string, Role>): Problem[] {
-  return (inventory.cloud.services ?? []).flatMap((name, i) =>
-    roles.has(name) ? [] : [inventory.document.problem({ ...unknownRole(name, ['cloud', 'services', i], roles), at: 'value' })],
+  const { services = [] } = inventory.cloud;
+  const path = ['cloud', 'services'];
+  const lists = 'add' in services || 'remove' in services ? services : { '': services as readonly string[] };
+  const unknown = Object.entries(lists).flatMap(([key, names]) =>
+    names.flatMap((name, i): Fault[] =>
+      roles.has(name) ? [] : [{ ...unknownRole(name, [...path, ...(key === '' ? [] : [key]), i], roles), at: 'value' }],
+    ),
   );
+  const wanted = wantedRoles(inventory, roles);
+  const kept = ('remove' in services ? (services.remove ?? []) : []).flatMap((name, i): Fault[] => {
+    if (!wanted.some((role) => role.name === name)) return [];
+    const by = wanted.find(({ needs }) => needs.includes(name));
+    const message = `${name} cannot be removed: ${by ? `${by.name} needs it` : 'it is added as well'}`;
+    return [{ code: 'service-needed', path: [...path, 'remove', i], message, hint: 'Leave it out here, or what needs it out of `add`' }];
+  });
+  return [...unknown, ...kept].map((fault) => inventory.document.problem(fault));
 }
 
 /**
@@ -23,9 +37,35 @@ export function checkParams(inventory: Inventory, roles: ReadonlyMap<string, Rol
       return role ? paramFaults(inventory, role, of, [...path, name]) : [unknownRole(name, [...path, name], roles)];
     }),
   );
-  return [...given, ...[...roles.values()].flatMap((role) => hostFaults(inventory, role))].map((fault) =>
-    inventory.document.problem(fault),
+  const counted = [...roles.values()].flatMap((role) => hostFaults(inventory, role));
+  return [...given, ...counted, ...idleParams(inventory, roles)].map((fault) => inventory.document.problem(fault));
+}
+
+/** Params of a kind, cell or host that carries no such role. Those of the whole cloud are for whatever host will carry it. */
+function idleParams(inventory: Inventory, roles: ReadonlyMap<string, Role>): Fault[] {
+  const levels = allLevels(inventory).filter(({ path }) => path.length > 1);
+  if (levels.length === 0) return [];
+  const present = inventory.hosts.filter(({ state }) => state === 'present');
+  const concerned = Map.groupBy(
+    present.flatMap((host) => paramLevels(inventory, host).map(({ path }) => ({ level: path.join('\n'), host }))),
+    ({ level }) => level,
   );
+  return levels.flatMap(({ level, params, path }) => {
+    const hosts = (concerned.get(path.join('\n')) ?? []).map(({ host }) => host);
+    return Object.keys(params).flatMap((name): Fault[] => {
+      const role = roles.get(name);
+      if (!role || hosts.length === 0) return [];
+      const carriers = new Set(hostsOf(inventory, role, roles));
+      if (hosts.some((host) => carriers.has(host))) return [];
+      const who = path[0] === 'hosts' ? `the ${level} does not carry` : `no host of the ${level} carries`;
+      const message = `These params have no effect: ${who} the role ${name}`;
+      return [{ code: 'no-effect', severity: 'warning', path: [...path, name], at: 'key', message, hint: carriedBy(role) }];
+    });
+  });
+}
+
+function carriedBy({ name, on }: Role): string {
+  return `Hosts of kind ${on.join(' or ')} may carry ${name}`;
 }
 
 function hostFaults(inventory: Inventory, role: Role): Fault[] {

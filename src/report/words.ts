@@ -11,10 +11,10 @@ export function colors(enabled: boolean): Colors {
 }
 
 /** A problem as people read it: place, code, sentence, the lines in question, what to do. */
-export function problemText({ code, message, place, hint }: Problem, c: Colors): string {
+export function problemText({ code, severity, message, place, hint }: Problem, c: Colors): string {
   const where = place ? `${c.bold(`${place.file}:${place.line}:${place.column}`)}: ` : '';
   const frame = place?.frame ? `\n${indent(place.frame, 2)}` : '';
-  return `${where}${c.red('error')} ${message} ${c.dim(`[${code}]`)}${frame}${hint === undefined ? '' : `\n  ${c.cyan('hint')} ${hint}`}`;
+  return `${where}${severity === 'warning' ? c.yellow('warning') : c.red('error')} ${message} ${c.dim(`[${code}]`)}${frame}${hint === undefined ? '' : `\n  ${c.cyan('hint')} ${hint}`}`;
 }
 
 /** What a step would change or did, in one line and, where there is content, its diff. */

@@ -144,7 +144,7 @@ hosts:
         '7 bad-range',
       ]),
     );
-    expect(ended.err).toContain(`${places.length} problems.`);
+    expect(ended.err).toContain(`${places.length} errors.`);
     expect(ended.err).toContain('Did you mean "controller"?');
     expect(ended.err).not.toContain('\x1b');
   });
@@ -589,7 +589,7 @@ describe.skipIf(spawnSync('script', ['--version']).error)('on a terminal', () =>
   it('NO_COLOR leaves colours out', () => {
     const { code, screen } = onTerminal(['validate', '-i', inventory(broken)], { NO_COLOR: '1' });
     expect(code).toBe(3);
-    expect(screen).toContain('problems.');
+    expect(screen).toContain('errors.');
     expect(screen).not.toMatch(colors);
     expect(onTerminal(['validate', '-i', inventory(broken)]).screen).toMatch(colors);
   });

@@ -232,6 +232,15 @@ describe('services that an inventory asks for', () => {
       [...planOf(inventoryOf(small, '', services), roles).nodes.values()].flatMap((node) => (node.kind === 'ready' ? [node.role] : []));
     expect(wanted()).toEqual(['usual']);
     expect(wanted(', services: [agent]').toSorted()).toEqual(['agent', 'store']);
+    expect(wanted(', services: {add: [agent]}').toSorted()).toEqual(['agent', 'store', 'usual']);
+  });
+
+  it('go with all that needs them and all that comes along with them', () => {
+    const roles = rolesOf({ base: {}, api: { needs: ['base'] }, worker: { needs: ['api'] }, part: { part_of: 'worker' }, other: {} });
+    const wanted = (services: string) =>
+      [...planOf(inventoryOf(small, '', services), roles).nodes.values()].flatMap((node) => (node.kind === 'ready' ? [node.role] : []));
+    expect(wanted(', services: {remove: [worker]}').toSorted()).toEqual(['api', 'base', 'other']);
+    expect(wanted(', services: {remove: [api]}').toSorted()).toEqual(['base', 'other']);
   });
 });
 

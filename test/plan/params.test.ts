@@ -59,12 +59,7 @@ describe('params that speak of hosts', () => {
       ['unknown-host 3:37: sto9 is not a host of kind storage'],
     ],
     ['a host of another kind', 'params: {pool: {hosts: [ctl1]}}\n', three, ['unknown-host 3:25: ctl1 is not a host of kind storage']],
-    [
-      'an even number',
-      'kinds: {storage: {params: {pool: {hosts: 2}}}}\n',
-      three,
-      ['no-quorum 3:42: 2 of them survive no more failures than 1 would'],
-    ],
+    ['an even number', 'params: {pool: {hosts: 2}}\n', three, ['no-quorum 3:24: 2 of them survive no more failures than 1 would']],
     ['an even list', 'params: {pool: {hosts: [sto1, sto2]}}\n', three, ['no-quorum 3:24: 2 of them survive no more failures than 1 would']],
     ['no such hosts at all', '', '', []],
   ])('%s', (_, more, storage, expected) => {
@@ -100,7 +95,7 @@ describe('params of an inventory', () => {
       'all levels at once',
       'params:\n  db: {prt: 1}\ncells:\n  cell1: {params: {dbb: {}}}\nkinds:\n  compute: {params: {db: {port: x}}}\n',
       '  ctl1: {address: 10.77.0.11, kind: controller, params: {db: {password: hunter2}}}\n  cmp[1-9]: {address: 10.77.0.21, kind: compute}\n',
-      ['secret-in-clear 10:73', 'unknown-key 4:8', 'unknown-role 6:20', 'wrong-type 8:33'],
+      ['no-effect 8:22', 'secret-in-clear 10:73', 'unknown-key 4:8', 'unknown-role 6:20', 'wrong-type 8:33'],
     ],
   ])('%s', (_, more, hosts, expected, hint) => {
     const problems = checkParams(inventoryOf(hosts, more), roles);
@@ -114,10 +109,46 @@ describe('params of an inventory', () => {
   });
 });
 
+describe('params for hosts that do not carry the role', () => {
+  const all = rolesOf({ db: { on: ['controller'], params: { port: { type: 'integer' } } } });
+  it.each<[name: string, more: string, hosts: string, expected: readonly string[]]>([
+    ['of a kind', 'kinds: {compute: {params: {db: {port: 1}}}}\n', small, ['3:28 no host of the kind compute carries']],
+    ['of a kind that carries it', 'kinds: {controller: {params: {db: {port: 1}}}}\n', small, []],
+    ['of a kind without hosts', 'kinds: {storage: {params: {db: {port: 1}}}}\n', small, []],
+    ['of a cell', 'cells: {a: {params: {db: {port: 1}}}}\n', small, ['3:22 no host of the cell a carries']],
+    [
+      'of a host',
+      '',
+      `${small}  cmp9: {address: 10.77.0.29, kind: compute, params: {db: {port: 1}}}\n`,
+      ['6:55 the host cmp9 does not carry'],
+    ],
+    ['of the whole cloud', 'params: {db: {port: 1}}\n', small, []],
+  ])('%s', (_, more, hosts, expected) => {
+    const problems = checkParams(inventoryOf(hosts, more), all);
+    expect(problems.map(({ code, severity, place, message }) => [code, severity, `${place!.line}:${place!.column} ${message}`])).toEqual(
+      expected.map((each) => ['no-effect', 'warning', `${each.replace(' ', ' These params have no effect: ')} the role db`]),
+    );
+  });
+});
+
 it('services that are no roles are told with their places', () => {
   const problems = checkServices(inventoryOf(small, '', ', services: [db, webb]'), roles);
   expect(problems).toMatchObject([{ code: 'unknown-role', hint: 'Did you mean "web"?', place: { line: 1 } }]);
   expect(checkServices(inventoryOf(small), roles)).toEqual([]);
+  const both = checkServices(inventoryOf(small, '', ', services: {add: [dbb], remove: [webb]}'), roles);
+  expect(both.map(({ hint, place }) => [hint, place!.column])).toEqual([
+    ['Did you mean "db"?', 56],
+    ['Did you mean "web"?', 71],
+  ]);
+});
+
+it('a service that is removed and needed after all is told with who needs it', () => {
+  const all = rolesOf({ one: {}, two: { needs: ['one'] }, extra: { optional: true, needs: ['two'] } });
+  const messagesOf = (services: string): string[] =>
+    checkServices(inventoryOf(small, '', `, services: ${services}`), all).map(({ message }) => message);
+  expect(messagesOf('{remove: [one]}')).toEqual([]);
+  expect(messagesOf('{add: [extra], remove: [one]}')).toEqual(['one cannot be removed: two needs it']);
+  expect(messagesOf('{add: [extra], remove: [extra]}')).toEqual(['extra cannot be removed: it is added as well']);
 });
 
 describe('the nearer level wins', () => {
