@@ -162,6 +162,8 @@ describe('what is wrong beyond the schema', () => {
       `${controller}  sto1: {address: 10.77.0.31, kind: storage, disks: [/dev/sda, /dev/sdb, /dev/sda]}`,
       ['duplicate-disk 5:74'],
     ],
+    ['a disk by a way round', `${controller}  sto1: {address: 10.77.0.31, kind: storage, disks: [/dev/../dev/sda]}`, ['bad-value 5:54']],
+    ['names that udev makes', `${controller}  sto1: {address: 10.77.0.31, kind: storage, disks: ['/dev/disk/by-id/nvme-A+B@1=C#2']}`, []],
   ])('%s', (_name, hosts, problems, other = '') => {
     expect(problemsOf(`${head}hosts:\n${hosts}\n${other}`)).toEqual(problems);
   });
