@@ -170,17 +170,40 @@ export class Work {
     await Promise.all([...this.#shells.values()].map((shell) => shell.close()));
   }
 
-  /** A host of another operating system than the inventory says is left again at once. */
+  /** A host that is not the one which the inventory means is left again at once, untouched. */
   async #openChecked(host: string, early?: (shell: EarlyShell) => void): Promise<Shell> {
     const shell = await this.#open(host, early);
-    const { os } = this.plan.inventory.cloud;
-    const is = `${shell.facts.os.id}-${shell.facts.os.version}`;
-    if (is !== os) {
+    const wrong = this.#mistaken(shell);
+    if (wrong) {
       await shell.close();
-      throw new Unreachable(host, 'other-os', `${host} runs ${is}, and Cellwise works on ${os} alone`, `Install ${os} on ${host}.`);
+      throw wrong;
     }
     this.#shells.set(host, shell);
     return shell;
+  }
+
+  /** Services announce themselves by the host's own name, and are looked for by the inventory's. */
+  #mistaken({ host, facts: { hostname, os } }: Shell): Unreachable | undefined {
+    const { cloud, hosts } = this.plan.inventory;
+    const runs = `${os.id}-${os.version}`;
+    if (runs !== cloud.os)
+      return new Unreachable(
+        host,
+        'other-os',
+        `${host} runs ${runs}, and Cellwise works on ${cloud.os} alone`,
+        `Install ${cloud.os} on ${host}.`,
+      );
+    if (hostname === host) return undefined;
+    const address = hosts.find(({ name }) => name === host)?.address ?? host;
+    const hint = hosts.some(({ name }) => name === hostname)
+      ? `${hostname} is another host of the inventory: are their addresses swapped?`
+      : `Run \`hostnamectl set-hostname ${host}\` there, or rename it in the inventory; if services of a cloud run on it already, only the latter.`;
+    return new Unreachable(
+      host,
+      'other-host',
+      `${address} calls itself ${hostname || 'nothing'}, and the inventory calls it ${host}`,
+      hint,
+    );
   }
 
   #lose(error: unknown): void {
