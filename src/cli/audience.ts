@@ -20,7 +20,7 @@ export function openAudience(options: Options, command: string): Audience {
   };
   // An upgrade tells of waves as they come; rows are for one walk.
   const rows = stream.isTTY && !options.json && command !== 'upgrade';
-  const people = rows ? terminal(write, command, useColor(stream)) : plain(write, command, useColor(stream));
+  const people = rows ? terminal(write, command, useColor(stream), () => stream) : plain(write, command, useColor(stream));
   const { junit: file } = options;
   const all: Reporter[] = [
     ...(options.json ? [ndjson((text) => process.stdout.write(text))] : []),

@@ -30,7 +30,6 @@ const ofRuns: ReadonlySet<Event['type']> = new Set([
   'step-unknown',
   'told',
   'walk-start',
-  'step-ok',
   'critical-path',
 ]);
 
@@ -104,12 +103,15 @@ export class Acts {
 
   #hearing() {
     let [down, failed]: (string | undefined)[] = [];
+    const started = new Set<string>();
     return {
       emit: (event: Event) => {
         if (event.type === 'host-down') down ??= event.message;
         if (event.type === 'step-failed') failed ??= `${event.role}: ${event.stepType} ${event.name}: ${event.message}`;
         if (event.type === 'step-blocked') failed ??= `${event.step} is blocked by ${event.by}`;
-        if (!ofRuns.has(event.type)) this.#options.emit(event);
+        if (event.type === 'step-start') started.add(event.step);
+        // Of steps that are as they should be, only those whose beginning was told.
+        if (event.type === 'step-ok' ? started.has(event.step) : !ofRuns.has(event.type)) this.#options.emit(event);
       },
       down: () => down,
       failed: () => failed,
