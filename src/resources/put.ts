@@ -56,18 +56,20 @@ export function putLink(link: { readonly path: Path; readonly target: string; re
  * alone may be a private one under another name: that is never given away, only replaced while it is empty.
  */
 export function putDirectory(directory: Owned): Command {
-  const theirs = directory.owner.startsWith('root:') ? raw('false') : raw(`[ "\${2%% *}" != 0 ] && [ "$1" = '0 700' ]`);
+  const rootsOwn = directory.owner.startsWith('root:') ? raw('') : raw(`'0 700 '*) cd .. || exit ;;`);
   return sh`(
-${library}
+${entering}
+${making}
+keep() { chown -- ${directory.owner} . && chmod -- ${directory.mode} .; exit; }
 step ${place(directory.path)} || exit
 if [ -d "./$name" ] && [ ! -L "./$name" ]; then
   set -- "$PWD"
   walk "./$name" "\${1%/}/$name" || exit
-  set -- "$(stat -c '%u %a' .)" "$(stat -c '%u %a' ..)"
-  if ${theirs}; then cd .. || exit; else
-    chown -- ${directory.owner} . && chmod -- ${directory.mode} .
-    exit
-  fi
+  case "$(stat -c '%u %a' .) $(stat -c '%u %A' ..)" in
+  '0 700 0 d'????-??-?) keep ;;
+  ${rootsOwn}
+  *) keep ;;
+  esac
 fi
 aside || exit
 mkdir -- "./$name" && chown -- ${directory.owner} "./$name" && chmod -- ${directory.mode} "./$name" && settle
@@ -80,10 +82,49 @@ mkdir -- "./$name" && chown -- ${directory.owner} "./$name" && chmod -- ${direct
  */
 export function putAnything(path: Path, make: Command): Command {
   return sh`(
-${library}
+${entering}
+${making}
 step ${place(path)} && aside || exit
 ${make}
 settle
+)`;
+}
+
+/**
+ * A directory with all that `fill` makes in its working directory, whole or not at all. One that is there is replaced; for
+ * a moment it is called NAME.old.
+ */
+export function putTree(path: string, fill: Command): Command {
+  const make = sh`
+mkdir -- "./$name" || exit
+(
+cd -- "./$name" || exit
+${fill}
+)
+[ $? -eq 0 ] && sync -f "./$name" || exit
+rm -rf -- "../$name.old" || exit
+[ ! -e "../$name" ] || mv -T -- "../$name" "../$name.old" || exit`;
+  return sh`${putAnything(path, make)} && ${removeTree(`${path}.old`)}`;
+}
+
+/** A note of the deployer's own, for root alone: `content` is text, or shell that is one word. */
+export function putRecord(directory: string, name: Path, content: Path): Command {
+  const path = sh`${directory}/${name}`;
+  return sh`${makeDirectories(directory)} && ${putFile({ path, owner: 'root:root', mode: '0600', content: sh`printf %s ${content}` })}`;
+}
+
+/** Directories for root alone, as many as are missing. */
+export function makeDirectories(path: string): Command {
+  return sh`(
+${entering}
+umask 077
+deepen() {
+  [ ! -d "$1" ] || return 0
+  set -- "\${1%/*}" "\${1##*/}"
+  [ -z "$1" ] || deepen "$1" || return
+  enter "\${1:-/}" && mkdir -- "./$2"
+}
+deepen ${place(path)}
 )`;
 }
 
@@ -93,21 +134,23 @@ settle
  */
 export function editFile(path: Path, make: Command): Command {
   return sh`(
-${library}
+${entering}
+${making}
 ${follow}
 follow ${place(path)} && aside || exit
 ln -P -- "../$name" ./old || exit
 [ -f ./old ] && [ ! -L ./old ] || { printf '%s is not a file\\n' "../$name" >&2; exit 1; }
 cp --attributes-only --preserve=all -- ./old "./$name" || exit
 ${make}
-settle
+rm -- ./old && settle
 )`;
 }
 
 /** Removes a file or a link. What is not there is no error. */
 export function removeFile(path: Path): Command {
   return sh`(
-${library}
+${entering}
+[ -e ${place(path)} ] || [ -L ${place(path)} ] || exit 0
 step ${place(path)} && rm -f -- "./$name"
 )`;
 }
@@ -115,7 +158,7 @@ step ${place(path)} && rm -f -- "./$name"
 /** Removes a directory that is empty. */
 export function removeDirectory(path: Path): Command {
   return sh`(
-${library}
+${entering}
 step ${place(path)} && rmdir -- "./$name"
 )`;
 }
@@ -123,7 +166,8 @@ step ${place(path)} && rmdir -- "./$name"
 /** Removes a directory with all that is in it. What is not there is no error. */
 export function removeTree(path: Path): Command {
   return sh`(
-${library}
+${entering}
+[ -e ${place(path)} ] || [ -L ${place(path)} ] || exit 0
 step ${place(path)} && rm -rf -- "./$name"
 )`;
 }
@@ -131,7 +175,7 @@ step ${place(path)} && rm -rf -- "./$name"
 /** Prints a regular file, at most so many bytes of it; fails where a link or anything else is in its place. */
 export function printFile(path: Path, bytes: number): Command {
   return sh`(
-${library}
+${entering}
 step ${place(path)} 2>/dev/null && [ -f "./$name" ] && dd if="./$name" iflag=nofollow,nonblock,count_bytes bs=65536 count=${bytes} status=none
 )`;
 }
@@ -141,12 +185,12 @@ function place(path: Path): Path {
   return typeof path === 'string' ? posix.normalize(path).replace(/(?<=.)\/$/, '') : path;
 }
 
+// How to get to a directory.
 // walk DIRECTORY PATH: goes there, if that is PATH.
 // target LINK: where a link of this directory leads, if nobody but root can change it.
 // enter PATH: goes to a directory, by no link that somebody else can change.
 // step PATH: enters the directory that PATH is in; `name` is what it is called in there.
-// aside: enters the private directory for `name`. settle: puts what was made there in place.
-const library = raw(`walk() {
+const entering = raw(`walk() {
   cd -P -- "$1" 2>/dev/null && [ "$PWD" = "$2" ] || { printf '%s is no directory, or is reached by a link\\n' "$2" >&2; return 1; }
 }
 target() {
@@ -172,8 +216,11 @@ step() {
   name=\${1##*/}
   set -- "\${1%/*}"
   enter "\${1:-/}"
-}
-aside() {
+}`);
+
+// How to make something there.
+// aside: enters the private directory for `name`. settle: puts what was made in it in place.
+const making = raw(`aside() {
   umask 077
   left=$(mkdir -- "./.cellwise.$name" 2>&1)
   set -- "$PWD"
@@ -198,3 +245,17 @@ const follow = raw(`follow() {
   set -- "$(target "$name")"
   [ -n "$1" ] && follow "$1"
 }`);
+
+/** Defines may_read FILE: whether it is a file, and no link to it can be changed by others than root. */
+export const mayRead = raw(`${entering.script}
+${follow.script}
+may_read() { [ -f "$1" ] && ( follow "$1" ) 2>/dev/null; }`);
+
+/**
+ * Leaves in "$@" the regular files alone. So a pipe, which nobody may ever write into, is not waited for; and what is read
+ * of a link that appears in this moment must not be shown: for that there is `printFile`.
+ */
+export const readable = raw(`for file; do
+  shift
+  [ ! -f "$file" ] || [ -L "$file" ] || set -- "$@" "$file"
+done`);
