@@ -1,8 +1,9 @@
 import { askCeph, cephAnswers, uuid5, type CephAnswer } from '../base/ceph.ts';
 import { leavingDisk } from '../base/ceph-drain.ts';
-import { sh, withTimeout, type Command } from '../base/command.ts';
+import { raw, sh, withTimeout, type Command } from '../base/command.ts';
 import type { State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
+import { putDirectory, putFile, putLink, removeTree } from './put.ts';
 
 const directory = '/var/lib/ceph/osd/ceph-';
 
@@ -168,15 +169,14 @@ function makeOne(p: { readonly fsid: string; readonly host: string }, disk: stri
 systemctl enable -q "ceph-osd@$id"
 systemctl reset-failed "ceph-osd@$id" 2>/dev/null || :
 systemctl start "ceph-osd@$id"`;
-  const keyring = sh`
-printf '[osd.%s]\\n\\tkey = %s\\n' "$id" "$key" >"$directory/keyring"
-chown ceph:ceph "$directory/keyring"`;
+  const content = sh`printf '[osd.%s]\\n\\tkey = %s\\n' "$id" "$key"`;
+  const keyring = putFile({ path: raw('"$directory/keyring"'), owner: 'ceph:ceph', mode: '0600', content });
   const own = sh`
 directory=${directory}$id
-install -d -o ceph -g ceph -m 0750 "$directory"
+${removeTree(raw('"$directory"'))}
+${putDirectory({ path: raw('"$directory"'), owner: 'ceph:ceph', mode: '0750' })}
 chown ceph:ceph ${disk}
-ln -sfn ${disk} "$directory/block"
-chown -h ceph:ceph "$directory/block"`;
+${putLink({ path: raw('"$directory/block"'), target: disk, owner: 'ceph:ceph' })}`;
   if (id !== undefined) {
     // The directory is made of what the disk's label says, as on a new machine; its key the cluster knows.
     return sh`
@@ -184,8 +184,8 @@ id=${id}
 systemctl is-active -q "ceph-osd@$id" || {
 key=$(ceph auth print-key "osd.$id")
 ${own}
-ceph-bluestore-tool prime-osd-dir --path "$directory" --no-mon-config --dev ${disk} >/dev/null
-chown -R ceph:ceph "$directory"${keyring}
+runuser -u ceph -- ceph-bluestore-tool prime-osd-dir --path "$directory" --no-mon-config --dev ${disk} >/dev/null
+${keyring}
 ${start}
 }
 ceph osd in "$id" 2>/dev/null`;
@@ -202,7 +202,8 @@ else
   key=$(ceph-authtool --gen-print-key)
   id=$(printf '{"cephx_secret": "%s"}' "$key" | ceph osd new ${uuid} -i -)
 fi
-rm -rf -- ${directory}"$id"${own}${keyring}
+${own}
+${keyring}
 ceph-osd -i "$id" --mkfs --osd-uuid ${uuid} --setuser ceph --setgroup ceph >/dev/null
 ${start}`;
 }
@@ -218,5 +219,5 @@ known=$(ceph osd dump -f json)
 case $known in *"$uuid"*) echo "osd.$id is still in the cluster: apply the role ceph-osd on all hosts, which drains it" >&2; exit 1 ;; esac
 systemctl disable -q --now "ceph-osd@$id"
 systemctl reset-failed "ceph-osd@$id" 2>/dev/null || :
-rm -r -- ${directory}"$id"`;
+${removeTree(raw(`"${directory}$id"`))}`;
 }

@@ -346,7 +346,7 @@ export const ceph: readonly Case[] = [
     answer: `directory\t/dev/sdc\t/var/lib/ceph/osd/ceph-12\n${disk('ceph_bluestore ', label, [dump, {}], 'unit\t7\n')}`,
     found: { '/dev/sdb': 'OSD', '/dev/sdc': 'osd.12 is set up' },
     differs: ['/dev/sdc'],
-    runs: ['id=12', 'systemctl disable -q --now "ceph-osd@$id"', 'rm -r -- /var/lib/ceph/osd/ceph-"$id"', 'is still in the cluster'],
+    runs: ['id=12', 'systemctl disable -q --now "ceph-osd@$id"', 'step "/var/lib/ceph/osd/ceph-$id" && rm -rf', 'is still in the cluster'],
     leaves: ['--mkfs', 'dd if=', '/dev/sdb'],
   },
   {
@@ -695,7 +695,7 @@ export const ceph: readonly Case[] = [
     answer: '',
     found: null,
     differs: ['made'],
-    runs: ['mkdir -p -- /var/backups\n', 'ceph auth export', 'monmaptool --print', 'mv -T -- /var/backups/ceph.new /var/backups/ceph'],
+    runs: ['deepen /var/backups\n', 'ceph auth export', 'monmaptool --print', 'step /var/backups/ceph && aside'],
   },
   { type: 'ceph-backup', is: 'made', params: { directory: '/var/backups/ceph' }, answer: 'made\n', found: { made: true }, differs: null },
 ];

@@ -219,7 +219,7 @@ export const openstack: readonly Case[] = [
     answer: 'without\n',
     found: null,
     differs: ['use', 'owner', 'mode'],
-    runs: ['if perl -e', 'head -c 7 >"$new"; else tail -c 5'],
+    runs: ['if perl -e', 'head -c 7; else tail -c 5'],
     input: 'ä kvm\nqemu\n',
   },
   {
