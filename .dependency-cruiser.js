@@ -2,7 +2,7 @@
 // floor do not know each other. ARCHITECTURE.md says what lives where.
 const floors = [
   ['base'],
-  ['document', 'graph', 'ssh', 'secrets'],
+  ['document', 'graph', 'ssh', 'secrets', 'certificates'],
   ['resources'],
   ['trials'],
   ['inventory', 'roles'],
@@ -18,6 +18,9 @@ const doors = {
   ssh2: 'ssh',
   'ssh-config': 'ssh',
   'age-encryption': 'secrets',
+  '@peculiar/asn1-csr': 'certificates',
+  '@peculiar/asn1-schema': 'certificates',
+  '@peculiar/asn1-x509': 'certificates',
   handlebars: 'roles',
   'p-queue': 'engine',
   diff: 'engine',

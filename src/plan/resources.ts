@@ -72,6 +72,7 @@ function roleOf(inventory: Inventory, declared: readonly Declared[], placed: rea
     gate: [],
     os: {},
     params: {},
+    listens: [],
     steps: [...installing, ...steps],
     health: [],
     verify: [],

@@ -7,7 +7,7 @@ import { checks } from '../resources/checks.ts';
 import type { ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
 import { trials } from '../trials/index.ts';
-import { paramsSchema, roleSchema, sections, type CheckSection, type StepSection } from './role-schema.ts';
+import { paramsSchema, roleSchema, sections, type CheckSection, type StepSection, type Visitor } from './role-schema.ts';
 import { compile, TemplateError, type Template } from './template.ts';
 
 /** What runs on hosts of some kinds to make them one part of a cloud: pure data, read from a directory. */
@@ -36,6 +36,8 @@ export interface Role {
   /** Names that differ between families of operating systems: family → name → value. */
   readonly os: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly params: Readonly<Record<string, ParamSchema>>;
+  /** What it opens on its hosts. */
+  readonly listens: readonly RoleListener[];
   readonly steps: readonly RoleStep[];
   readonly health: readonly RoleCheck[];
   /** What `verify` tries as a user. */
@@ -88,6 +90,21 @@ export interface RoleStep {
    * role that it waits for, each with the reason; and the roles, instead of all that its role needs.
    */
   readonly apart?: { readonly after: ReadonlyMap<number, string>; readonly needs: readonly string[] };
+}
+
+/** A port, or several, that a role opens. */
+export interface RoleListener {
+  /** A port, a range, or a template of a param. */
+  readonly port: number | string;
+  readonly protocol: 'tcp' | 'udp';
+  /** The network of the inventory that it is reached by. */
+  readonly network: string;
+  readonly from: readonly Visitor[];
+  readonly purpose: string;
+  readonly encrypted?: 'tls' | 'ssh';
+  readonly once: boolean;
+  readonly when?: RoleStep['when'];
+  readonly path: RoleStep['path'];
 }
 
 export interface RoleCheck {
@@ -158,6 +175,7 @@ interface RoleDocument {
   readonly reads?: readonly string[];
   readonly os?: Role['os'];
   readonly api?: NonNullable<Role['api']>;
+  readonly listens?: readonly Partial<RoleListener>[];
   readonly steps: readonly Readonly<Record<string, unknown>>[];
   readonly health?: readonly Readonly<Record<string, unknown>>[];
   readonly verify?: readonly Readonly<Record<string, unknown>>[];
@@ -204,6 +222,7 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
     reads: written.reads ?? [],
     os: written.os ?? {},
     params: params.schemas,
+    listens: (written.listens ?? []).map(readListener),
     steps: written.steps.map((step, i) => readStep(step, ['steps', i])),
     health: (written.health ?? []).map((check, i) => readCheck(check, ['health', i])),
     verify: (written.verify ?? []).map((trial, i) => readCheck(trial, ['verify', i])),
@@ -321,6 +340,11 @@ function readStep(written: Readonly<Record<string, unknown>>, path: RoleStep['pa
     ...(template === undefined ? {} : { template: template as string }),
     path,
   };
+}
+
+function readListener(written: Partial<RoleListener>, i: number): RoleListener {
+  const { port, from, purpose } = written as RoleListener;
+  return { protocol: 'tcp', network: 'management', once: false, ...written, port, from, purpose, path: ['listens', i] };
 }
 
 function readCheck(written: Readonly<Record<string, unknown>>, path: RoleCheck['path']): RoleCheck {
