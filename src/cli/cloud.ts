@@ -10,7 +10,7 @@ import { checkParams, checkServices } from '../plan/params.ts';
 import type { Plan } from '../plan/plan.ts';
 import { select } from '../plan/select.ts';
 import { readRoles, type Role } from '../roles/role.ts';
-import type { SecretStore } from '../secrets/store.ts';
+import type { SecretFiles, SecretStore } from '../secrets/store.ts';
 
 /** Where Cellwise keeps what belongs to an inventory. */
 export interface Places {
@@ -20,7 +20,7 @@ export interface Places {
   readonly runs: string;
   /** What an upgrade has written down, and the file that asks it to pause. */
   readonly upgrade: { readonly ledger: string; readonly pause: string };
-  readonly secrets: { readonly file: string; readonly identity: string };
+  readonly secrets: SecretFiles;
 }
 
 export function placesOf(inventoryFile: string): Places {
@@ -32,7 +32,7 @@ export function placesOf(inventoryFile: string): Places {
     directory,
     runs: join(directory, 'runs'),
     upgrade: { ledger: join(directory, 'upgrade.jsonl'), pause: join(directory, 'upgrade.pause') },
-    secrets: { file: join(beside, `${name}.secrets.age`), identity },
+    secrets: { file: join(beside, `${name}.secrets.age`), identity, directory },
   };
 }
 
