@@ -14,6 +14,8 @@ import type { SecretFiles, SecretStore } from '../secrets/store.ts';
 
 /** Where Cellwise keeps what belongs to an inventory. */
 export interface Places {
+  /** The directory that the inventory is in. */
+  readonly beside: string;
   /** `.cellwise/NAME` beside the inventory. */
   readonly directory: string;
   /** One journal a run. */
@@ -29,6 +31,7 @@ export function placesOf(inventoryFile: string): Places {
   const directory = join(beside, '.cellwise', name);
   const identity = process.env['CELLWISE_IDENTITY'] ?? join(directory, 'identity');
   return {
+    beside,
     directory,
     runs: join(directory, 'runs'),
     upgrade: { ledger: join(directory, 'upgrade.jsonl'), pause: join(directory, 'upgrade.pause') },

@@ -15,7 +15,12 @@ export interface ValueSchema {
   readonly default?: unknown;
   /** Of a role's secret: each cell that has hosts of its own has its own. */
   readonly per?: 'cell';
+  /** Of a role's secret: what rests on it would be lost with another value. */
+  readonly permanent?: boolean;
+  /** Of a role's secret: what `secrets set` takes. */
   readonly pattern?: string;
+  /** What `pattern` asks for, in words. */
+  readonly patternErrorMessage?: string;
   /** `secret`: must be a secret. `text`: may hold secrets. Both arrive as Text. */
   readonly format?: 'secret' | 'text' | 'ipv4';
   readonly minimum?: number;
