@@ -12,13 +12,29 @@ export async function openSecretsOf({ inventory }: Cloud, file: string): Promise
   const { name } = inventory.cloud;
   if (!existsSync(places.secrets.file)) await refuseElsewhere(file, name);
   const secrets = await openSecrets(places.secrets, { passphrase: askPassphrase });
-  if (secrets.contents().cloud !== name) {
-    secrets.edit((contents) => {
-      contents.cloud = name;
-      return [];
-    });
-  }
+  const { cloud } = secrets.contents();
+  if (cloud === undefined) stamp(secrets, name);
+  else if (cloud !== name) throw otherCloud(places.secrets.file, cloud, name, secrets.fingerprint());
   return secrets;
+}
+
+/** Writes down whose secrets they are, at the next write. */
+export function stamp(secrets: SecretsFile, name: string): void {
+  secrets.edit((contents) => {
+    contents.cloud = name;
+    return [];
+  });
+}
+
+/** One operator can have the secrets of several clouds, and a file of one in the place of another is as genuine. */
+function otherCloud(file: string, cloud: string, name: string, fingerprint: string): Invalid {
+  return new Invalid([
+    {
+      code: 'secrets-elsewhere',
+      message: `${file} holds the secrets of the cloud ${cloud}, and the inventory describes ${name}`,
+      hint: `Restore the file of ${name}. If you have renamed the cloud: cellwise secrets accept ${fingerprint}`,
+    },
+  ]);
 }
 
 const ending = '.secrets.age';

@@ -8,7 +8,7 @@ import { protect } from '../secrets/identity.ts';
 import { openSecrets, type SecretsFile } from '../secrets/store.ts';
 import { placesOf, planOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
-import { openSecretsOf } from './open-secrets.ts';
+import { openSecretsOf, stamp } from './open-secrets.ts';
 import type { Options } from './options.ts';
 import { say } from './output.ts';
 import { askPassphrase, askTwice } from './prompt.ts';
@@ -96,9 +96,14 @@ async function init(options: Options): Promise<number> {
 async function accept(fingerprint: string | undefined, options: Options): Promise<number> {
   if (fingerprint === undefined)
     throw refused('usage', 'Which fingerprint?', 'Ask whoever wrote the file: `cellwise secrets recipients` prints it there.');
-  const { file } = placesOf(options.inventory).secrets;
-  await openSecrets(placesOf(options.inventory).secrets, { passphrase: askPassphrase, accept: fingerprint });
-  say(options, `${file} is accepted as it is now.`);
+  const places = placesOf(options.inventory).secrets;
+  const { name } = readCloud(options.inventory).inventory.cloud;
+  const store = await openSecrets(places, { passphrase: askPassphrase, accept: fingerprint });
+  if (store.contents().cloud !== name) {
+    stamp(store, name);
+    await store.save();
+  }
+  say(options, `${places.file} is accepted as it is now.`);
   return exits.done;
 }
 
@@ -119,8 +124,7 @@ async function set({ secrets: store, words: [name], options }: Desk): Promise<vo
 async function rotate({ secrets: store, words: [given], options }: Desk): Promise<void> {
   const name = known(store, given);
   const use = usesOf(options).get(name);
-  if (isPermanent(use))
-    throw refused('secret-protected', `${name} has to stay as it is. ${descriptionOf(use)}`, 'Nothing was changed.');
+  if (isPermanent(use)) throw refused('secret-protected', `${name} has to stay as it is. ${descriptionOf(use)}`, 'Nothing was changed.');
   if (store.about(name)!.by === 'hand' && !options.force)
     throw refused(
       'secret-protected',

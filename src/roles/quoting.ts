@@ -7,7 +7,8 @@ import { mapText, type Text } from '../base/secret.ts';
 export function osloValue(text: Text): Text {
   return mapText(text, (value) => {
     if (/[\r\n]/.test(value)) throw new Error('a value with a line break cannot stand in a configuration file');
-    const escaped = value.replaceAll('$', '$$$$');
-    return /^\s|\s$|^(["']).*\1$/s.test(escaped) ? `"${escaped}"` : escaped;
+    // Not `$$`: with a backslash before it, that is read as `\$` and `$`.
+    const escaped = value.replaceAll('$', String.raw`\$`);
+    return /^\s|\s$|^(["'])(.*\1)?$/s.test(escaped) ? `"${escaped}"` : escaped;
   });
 }

@@ -48,8 +48,8 @@ export function newKey(): string {
 }
 
 /** What people compare to know whose file it is; it gives nothing of the key away. */
-export function fingerprintOf({ key, ...rest }: Contents): string {
-  return digest(key ?? textOf(rest)).slice(0, 32);
+export function fingerprintOf(contents: Contents): string {
+  return digest(contents.key ?? textOf(contents)).slice(0, 32);
 }
 
 /** Tells two files of one version apart. */
@@ -62,9 +62,9 @@ function digest(text: string): string {
 }
 
 /** The text to encrypt. Its first line keeps those from reading it who know the first format only, and would make all secrets anew. */
-export function textOf({ recipients, removed, secrets, ...rest }: Contents): string {
+export function textOf({ key, version, cloud, recipients, removed, secrets }: Contents): string {
   const maps = { recipients: fromMap(recipients), removed: fromMap(removed), secrets: fromMap(secrets) };
-  return firstLine + JSON.stringify({ ...rest, ...maps }, null, 2);
+  return firstLine + JSON.stringify({ key, version, cloud, ...maps }, null, 2);
 }
 
 /** Reads a decrypted file. Throws Invalid when it is no file of secrets. */

@@ -62,7 +62,7 @@ export async function openSecrets(files: SecretFiles, options: OpenOptions = {})
   if (!existsSync(files.identity)) await locked(files.directory, () => firstIdentity(files));
   const identity = await readIdentity(files.identity, options.passphrase);
   const contents = await read(files, identity, options.accept);
-  if (contents.version > 0 || contents.key === undefined) await remember(files, contents, options.accept !== undefined);
+  if (contents.version > 0 || contents.key === undefined) await remember(files, identity, contents, options.accept !== undefined);
   return store(contents, files, identity);
 }
 
@@ -88,7 +88,7 @@ async function firstIdentity({ file, identity }: SecretFiles): Promise<void> {
 
 /** What was seen is read ahead of the file: who writes does it the other way round, so the file is never too old. */
 async function read(files: SecretFiles, identity: Identity, accept?: string): Promise<Contents> {
-  const seen = readSeen(seenFile(files));
+  const seen = readSeen(seenFile(files), identity);
   if (!existsSync(files.file)) {
     if (seen) throw lost(files, seen.version);
     return newContents(identity.recipient);
@@ -100,12 +100,12 @@ async function read(files: SecretFiles, identity: Identity, accept?: string): Pr
 }
 
 /** Unless another process has seen a newer one meanwhile, or it is accepted anyway. */
-async function remember(files: SecretFiles, contents: Contents, anyway: boolean): Promise<void> {
+async function remember(files: SecretFiles, identity: Identity, contents: Contents, anyway: boolean): Promise<void> {
   const now = seenOf(contents);
-  if (readSeen(seenFile(files))?.mark === now.mark) return;
+  if (readSeen(seenFile(files), identity)?.mark === now.mark) return;
   await locked(files.directory, () => {
-    const seen = readSeen(seenFile(files));
-    if (anyway || seen === undefined || now.version >= seen.version) writeSeen(seenFile(files), now);
+    const seen = readSeen(seenFile(files), identity);
+    if (anyway || seen === undefined || now.version >= seen.version) writeSeen(seenFile(files), now, identity);
     return Promise.resolve();
   });
 }
@@ -181,7 +181,7 @@ async function write(files: SecretFiles, identity: Identity, contents: Contents,
   contents.version += 1;
   contents.recipients.set(identity.recipient, voucherOf(contents, identity));
   writePrivate(files.file, await seal(textOf(contents), [...contents.recipients.keys()]));
-  writeSeen(seenFile(files), seenOf(contents));
+  writeSeen(seenFile(files), seenOf(contents), identity);
   return contents;
 }
 

@@ -16,8 +16,11 @@ export function seenOf(contents: Contents): Seen {
   return { fingerprint: fingerprintOf(contents), version: contents.version, mark: markOf(contents) };
 }
 
-/** Undefined: nothing was seen yet. What cannot be read is a problem: who damages it must not be trusted for it. */
-export function readSeen(file: string): Seen | undefined {
+/**
+ * Undefined: nothing was seen yet. It is proved by the identity: git overwrites files that it ignores, so that whoever can push could
+ * bring one along. One that is not proved fits no file.
+ */
+export function readSeen(file: string, identity: Identity): Seen | undefined {
   let text: string;
   try {
     text = readFileSync(file, 'utf8');
@@ -25,23 +28,22 @@ export function readSeen(file: string): Seen | undefined {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return undefined;
     throw error;
   }
-  try {
-    return JSON.parse(text) as Seen;
-  } catch {
-    return { fingerprint: '', version: 0, mark: '' };
-  }
+  const [seen = '', proof] = text.split('\n');
+  return proof === identity.vouch(seen) ? (JSON.parse(seen) as Seen) : { fingerprint: '', version: 0, mark: '' };
 }
 
-export function writeSeen(file: string, seen: Seen): void {
+export function writeSeen(file: string, seen: Seen, identity: Identity): void {
+  const text = JSON.stringify(seen);
   privateDirectory(dirname(file));
-  writePrivate(file, `${JSON.stringify(seen)}\n`);
+  writePrivate(file, `${text}\n${identity.vouch(text)}\n`);
 }
 
 /** Throws Invalid unless a file comes from somebody who could open the one before, and is not older than what was seen. */
 export function refuseForged(file: string, contents: Contents, seen: Seen | undefined, identity: Identity): void {
   const now = seenOf(contents);
-  const isKnown = seen ? seen.fingerprint === now.fingerprint : contents.key === undefined;
-  if (!isKnown && !isVouched(contents, identity)) throw untrusted(file, now);
+  // A proof counts where nothing was seen yet: it stays good when its maker's trust has ended.
+  const isKnown = seen ? seen.fingerprint === now.fingerprint : contents.key === undefined || isVouched(contents, identity);
+  if (!isKnown) throw untrusted(file, now);
   if (!seen || now.version > seen.version || now.mark === seen.mark) return;
   throw refused(
     'secrets-older',
@@ -58,7 +60,7 @@ export function voucherOf(contents: Contents, identity: Identity): string {
 }
 
 function isVouched(contents: Contents, identity: Identity): boolean {
-  return contents.key !== undefined && contents.recipients.get(identity.recipient) === voucherOf(contents, identity);
+  return contents.recipients.get(identity.recipient) === voucherOf(contents, identity);
 }
 
 function untrusted(file: string, { fingerprint }: Seen): Invalid {
