@@ -2,6 +2,7 @@
 // floor do not know each other. ARCHITECTURE.md says what lives where.
 const floors = [
   ['base'],
+  ['private'],
   ['document', 'graph', 'ssh', 'secrets', 'certificates'],
   ['resources'],
   ['trials'],

@@ -1,8 +1,8 @@
 // The floor: what no deployer can do without. One ssh2 connection a host, one hand-written script in one exec, all hosts
 // at once, the answers compared with what they should be. No inventory, no plan, no lock. `node floor.ts FILE`
-import { enableCompileCache } from 'node:module';
 import { readFileSync } from 'node:fs';
 import { connect } from 'node:net';
+import { keepCompiled } from '../src/private/cache.ts';
 
 export interface FloorTask {
   readonly identity: string;
@@ -10,7 +10,7 @@ export interface FloorTask {
   readonly hosts: readonly { readonly name: string; readonly address: string; readonly hostKey: string; readonly answer: string }[];
 }
 
-enableCompileCache();
+keepCompiled();
 const { default: ssh2 } = await import('ssh2');
 const { identity, script, hosts } = JSON.parse(readFileSync(process.argv[2]!, 'utf8')) as FloorTask;
 const privateKey = readFileSync(identity);

@@ -290,9 +290,52 @@ export const problemCodes = {
     explain:
       'They are encrypted with age. The identity that opens them is in .cellwise beside the inventory, or where CELLWISE_IDENTITY says.',
   },
+  'not-private': {
+    title: 'A file or directory could be read or changed by others',
+    explain:
+      'Keys must be readable by their owner alone, and Cellwise writes neither through links nor into directories that others can write to: they could read your secrets, or have your files overwritten. The hint says what to change.',
+  },
   'no-secrets': {
     title: 'There are no secrets yet',
     explain: '`cellwise secrets init` makes them; so does the first plan or apply.',
+  },
+  'secrets-untrusted': {
+    title: 'The secrets file was not written by anyone known here',
+    explain:
+      'Anybody can encrypt a file for you; only those who could open the former one know the key inside it. Either somebody replaced the file, or an operator was removed, or you open it for the first time. Ask whoever wrote it for its fingerprint, which `cellwise secrets recipients` prints, and accept it if it is the same.',
+  },
+  'secrets-older': {
+    title: 'The secrets file is not the newest that was seen here',
+    explain:
+      'Each write counts the version of the file up, and the newest that was seen is remembered in .cellwise. An older file brings back old passwords. Get the newest; if you restored the older one on purpose, accept it by `cellwise secrets accept`.',
+  },
+  'secrets-locked': {
+    title: 'The secrets cannot be locked',
+    explain:
+      'Whoever changes the secrets holds a lock on .cellwise/NAME/secrets.lock, so that no other change is lost. It takes a fraction of a second, and ends with the process.',
+  },
+  'secrets-recipient': {
+    title: 'A recipient of the secrets is not right',
+    explain: 'Recipients are the public halves of age identities: age1… `cellwise secrets recipients` lists those who can open the file.',
+  },
+  'secrets-elsewhere': {
+    title: 'The secrets of this cloud are kept under another name',
+    explain:
+      'Secrets are kept beside the inventory, under its name. Under another name all of them would be made anew, and a cloud that runs would get other passwords. Rename the files together.',
+  },
+  'secret-unset': {
+    title: 'A secret that only you can know has no value',
+    explain:
+      'Passwords for sudo and passphrases of keys exist already: Cellwise cannot make them up. Give them by `cellwise secrets set NAME`.',
+  },
+  'secret-value': {
+    title: 'A value cannot be kept as a secret',
+    explain: 'It is empty, or holds characters that the places it is written to cannot carry, such as line breaks.',
+  },
+  'secret-protected': {
+    title: 'A secret is not changed or removed that easily',
+    explain:
+      'Some secrets must never change, some were given by hand because their value is decided elsewhere, and some are in use. The message says which it is.',
   },
   'unknown-secret': {
     title: 'There is no secret of this name',

@@ -5,6 +5,7 @@ import { isOpen, openLedger, stateOf, type UpgradeState } from '../engine/ledger
 import { readPlan, refuseOther, refuseStale } from '../engine/plan-file.ts';
 import { refuseJump } from '../engine/release.ts';
 import * as engine from '../engine/run.ts';
+import { forgetFormer } from '../secrets/edits.ts';
 import { ask } from './ask.ts';
 import { partOf, placesOf } from './cloud.ts';
 import { tellDropped } from './dropped.ts';
@@ -42,6 +43,7 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
   const session = saved ? asSaved(whole, saved.only ?? undefined, options.only) : whole;
   const journal = lateJournal(session);
   tellDropped(session);
+  let agreed = false as boolean;
   try {
     const summary = await engine.apply({
       ...session,
@@ -51,6 +53,7 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
         if (!midway) refuseJump(session.plan, told);
         const yes = options.yes === true || told.pending === 0 || (await ask(session, 'Apply these changes?'));
         const only = saved ? saved.only : options.only;
+        agreed = yes;
         if (yes) journal.begin(`cellwise apply${only ? ` --only ${only}` : ''} by ${session.holder.who}`);
         return yes;
       },
@@ -61,7 +64,10 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
     }
     journal.record(summary);
     session.emit(summary);
-    return exitOf(summary, session.drain);
+    const exit = exitOf(summary, session.drain);
+    // All hosts have what the secrets say: the former values are used nowhere.
+    if (agreed && exit === exits.done && session.only === undefined && !midway) await forgetFormer(session.secrets);
+    return exit;
   } finally {
     await journal.close();
   }

@@ -10,19 +10,21 @@ import { checkParams, checkServices } from '../plan/params.ts';
 import type { Plan } from '../plan/plan.ts';
 import { select } from '../plan/select.ts';
 import { readRoles, type Role } from '../roles/role.ts';
-import type { SecretStore } from '../secrets/store.ts';
+import type { SecretFiles, SecretStore } from '../secrets/store.ts';
 import { tellProblem } from './failure.ts';
 import type { Options } from './options.ts';
 
 /** Where Cellwise keeps what belongs to an inventory. */
 export interface Places {
+  /** The directory that the inventory is in. */
+  readonly beside: string;
   /** `.cellwise/NAME` beside the inventory. */
   readonly directory: string;
   /** One journal a run. */
   readonly runs: string;
   /** What an upgrade has written down, and the file that asks it to pause. */
   readonly upgrade: { readonly ledger: string; readonly pause: string };
-  readonly secrets: { readonly file: string; readonly identity: string };
+  readonly secrets: SecretFiles;
 }
 
 export function placesOf(inventoryFile: string): Places {
@@ -31,10 +33,11 @@ export function placesOf(inventoryFile: string): Places {
   const directory = join(beside, '.cellwise', name);
   const identity = process.env['CELLWISE_IDENTITY'] ?? join(directory, 'identity');
   return {
+    beside,
     directory,
     runs: join(directory, 'runs'),
     upgrade: { ledger: join(directory, 'upgrade.jsonl'), pause: join(directory, 'upgrade.pause') },
-    secrets: { file: join(beside, `${name}.secrets.age`), identity },
+    secrets: { file: join(beside, `${name}.secrets.age`), identity, directory },
   };
 }
 

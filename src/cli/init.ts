@@ -1,6 +1,7 @@
-import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { Invalid } from '../base/problem.ts';
+import { makeDirectory, privateDirectory } from '../private/private.ts';
 import { exits } from './exit.ts';
 import { say } from './output.ts';
 import type { Options } from './options.ts';
@@ -12,14 +13,9 @@ export function init([directory = '.']: readonly string[], options: Options): nu
   const text = readFileSync(new URL('../../examples/start.yaml', import.meta.url), 'utf8');
   const schema = new URL('../../schemas/inventory.schema.json', import.meta.url).pathname;
   makeDirectory(directory);
+  // With what keeps it out of git, before there is anything in it to keep.
+  privateDirectory(join(directory, '.cellwise'));
   writeFileSync(file, text.replace('$schema=../schemas/inventory.schema.json', `$schema=${schema}`));
   say(options, `Wrote ${file}. Edit it, then: cellwise validate -i ${file}`);
   return exits.done;
-}
-
-/** With the directories above it. Not by Node's recursive mkdir, which never ends below /proc. */
-function makeDirectory(path: string): void {
-  if (existsSync(path)) return;
-  makeDirectory(dirname(path));
-  mkdirSync(path);
 }

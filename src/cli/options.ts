@@ -13,4 +13,5 @@ export interface Options {
   readonly junit?: string;
   readonly health?: boolean;
   readonly quick?: boolean;
+  readonly force?: boolean;
 }

@@ -9,6 +9,8 @@ type Work = (args: readonly string[], options: Options) => number | Promise<numb
 interface Entry {
   readonly usage: string;
   readonly summary: string;
+  /** Text of the help between its options and the examples. */
+  readonly details?: string;
   readonly options?: readonly Option[];
   /** Two of them, each a command line and what it is for. */
   readonly examples: readonly [[string, string], [string, string]];
@@ -121,9 +123,22 @@ const entries: readonly Entry[] = [
     work: async () => (await import('./status.ts')).status,
   },
   {
-    usage: 'secrets <action> [name]',
-    summary:
-      'init: make the encrypted file; show NAME: print one; set NAME: keep one from standard input; rotate NAME: give it a new value',
+    usage: 'secrets <action> [words...]',
+    summary: 'keep, share and renew the secrets of the cloud',
+    details: `Actions:
+  init                           make the secrets that are missing, without asking a host
+  list                           names, who gave each, when, and what uses it; no values
+  show NAME                      print one
+  set NAME                       give one a value of your own: typed twice, or from standard input
+  rotate NAME                    give one a new random value
+  undo NAME                      take back what set or rotate did since the last apply that went well
+  remove NAME                    remove one that nothing uses
+  recipients                     who can open the secrets, and their fingerprint
+  recipients add RECIPIENT       let another operator open them, by the public key of an age identity
+  recipients remove RECIPIENT    shut one out; says what to rotate
+  passphrase [remove]            protect the identity by a passphrase, or no longer
+  accept FINGERPRINT             believe a file that somebody else wrote, or an older one`,
+    options: [new Option('--force', 'also what is in use or was set by hand (set, rotate, remove)')],
     examples: [
       ['cellwise secrets show keystone.admin_password', "print the administrator's password"],
       ['cellwise secrets rotate keystone.db_password', 'give it a new value, used from the next apply on'],
@@ -192,13 +207,16 @@ function build(): Command {
   return program;
 }
 
-function add(program: Command, { usage, summary, options = [], examples, work }: Entry): void {
+function add(program: Command, { usage, summary, details, options = [], examples, work }: Entry): void {
   const command = program
     .command(usage)
     .description(summary)
     .option('-i, --inventory <file>', 'the inventory', 'inventory.yaml')
     .option('--json', 'one JSON event a line on standard output')
-    .addHelpText('after', `\nExamples:\n${examples.map(([line, what]) => `  $ ${line}\n      ${what}`).join('\n')}`)
+    .addHelpText(
+      'after',
+      `${details === undefined ? '' : `\n${details}\n`}\nExamples:\n${examples.map(([line, what]) => `  $ ${line}\n      ${what}`).join('\n')}`,
+    )
     .action(async (...all: unknown[]) => {
       const args = command.processedArgs.flat().filter((arg) => arg !== undefined) as string[];
       process.exitCode = await (await work())(args, all.at(-2) as Options);

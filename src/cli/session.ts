@@ -2,13 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
 import type { Event } from '../base/event.ts';
 import { printable } from '../base/printable.ts';
+import { Invalid } from '../base/problem.ts';
 import type { Holder } from '../base/shell.ts';
 import type { Open, RunOptions } from '../engine/work.ts';
 import type { Host, Inventory, SecretRef, Ssh } from '../inventory/types.ts';
-import { openSecrets, type SecretStore } from '../secrets/store.ts';
+import { unsetSecrets } from '../inventory/login-secrets.ts';
+import type { SecretsFile, SecretStore } from '../secrets/store.ts';
 import { connect, Shared, type SshTarget, type Sudo } from '../ssh/connect.ts';
 import { partOf, placesOf, planOf, readCloud, type Cloud, type Places } from './cloud.ts';
 import { openAudience, type Audience } from './audience.ts';
+import { openSecretsOf } from './open-secrets.ts';
 import { say } from './output.ts';
 import type { Options } from './options.ts';
 
@@ -16,7 +19,7 @@ import type { Options } from './options.ts';
 export interface Session extends RunOptions {
   readonly cloud: Cloud;
   readonly places: Places;
-  readonly secrets: SecretStore;
+  readonly secrets: SecretsFile;
   readonly output: Audience;
   readonly holder: Holder;
 }
@@ -35,12 +38,15 @@ export async function inSession(options: Options, command: string, work: (sessio
 async function openSession(options: Options, command: string): Promise<Session> {
   const cloud = readCloud(options.inventory);
   const places = placesOf(options.inventory);
-  const secrets = await openSecrets(places.secrets);
-  const plan = planOf(cloud, secrets);
+  const secrets = await openSecretsOf(cloud, options.inventory);
+  const unset = unsetSecrets(cloud.inventory, secrets.has);
+  if (unset.length > 0) throw new Invalid(unset);
+  let plan = planOf(cloud, secrets);
   const output = openAudience(options, command);
   const made = secrets.unsaved();
   if (made.length > 0) {
-    await secrets.save();
+    // Another run may have made them at the same time: then its values hold, and the plan is one of these.
+    if (await secrets.save()) plan = planOf(cloud, secrets);
     say(
       options,
       `${made.length} secrets were missing: made, and kept encrypted in ${places.secrets.file}. Its key is ${places.secrets.identity}: keep a copy.`,

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { closeSync, existsSync, rmSync } from 'node:fs';
 import type { Output } from '../base/command.ts';
 import { Invalid } from '../base/problem.ts';
 import { canonical } from '../base/state.ts';
@@ -13,6 +12,7 @@ import { durations, preview } from '../engine/preview.ts';
 import { progressOf } from '../engine/progress.ts';
 import * as engine from '../engine/upgrade.ts';
 import { wallClock } from '../engine/work.ts';
+import { appendPrivate } from '../private/private.ts';
 import type { Hook } from '../inventory/types.ts';
 import type { Journey } from '../plan/journey.ts';
 import { lateJournal } from './apply.ts';
@@ -114,8 +114,7 @@ async function abort(session: Session, options: Options): Promise<number> {
 function pause(options: Options): number {
   const { ledger, pause: file } = placesOf(options.inventory).upgrade;
   if (stateOf(openLedger(ledger).facts)?.status !== 'running') throw none('pause');
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, '');
+  closeSync(appendPrivate(file));
   say(options, 'It pauses when the hosts that are under way are done. See `cellwise upgrade status`.');
   return exits.done;
 }

@@ -1,15 +1,19 @@
+import { Invalid } from '../base/problem.ts';
+import { loginSecrets, unsetSecrets } from '../inventory/login-secrets.ts';
 import type { Inventory } from '../inventory/types.ts';
 import { hostsOf, usualRoles } from '../plan/context.ts';
 import type { Plan } from '../plan/plan.ts';
 import { placeholders } from '../secrets/placeholders.ts';
+import { peekSecrets } from '../secrets/store.ts';
 import { count } from '../report/words.ts';
-import { checkedModels, openCloud } from './cloud.ts';
+import { checkedModels, openCloud, placesOf, type Cloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import { say } from './output.ts';
 import type { Options } from './options.ts';
 
-export function validate(_args: readonly string[], options: Options): number {
+export async function validate(_args: readonly string[], options: Options): Promise<number> {
   const cloud = openCloud(options);
+  await refuseUnset(cloud, options.inventory);
   const plan = checkedModels(cloud, placeholders());
   const roles = new Set([...plan.nodes.values()].flatMap((node) => (node.kind === 'ready' ? [node.role] : [])));
   say(options, `${options.inventory} is valid: ${count(cloud.inventory.hosts.length, 'host')}, ${count(roles.size, 'role')}.`);
@@ -19,6 +23,14 @@ export function validate(_args: readonly string[], options: Options): number {
   );
   if (cloud.inventory.cloud.services && left.length > 0) say(options, `  Left out by cloud.services: ${left.join(', ')}.`);
   return exits.done;
+}
+
+/** Passwords that only people know, as far as that can be told: who may validate need not be able to open the secrets. */
+async function refuseUnset({ inventory }: Cloud, file: string): Promise<void> {
+  if (loginSecrets(inventory).length === 0) return;
+  const known = await peekSecrets(placesOf(file).secrets);
+  const unset = known ? unsetSecrets(inventory, (name) => known.secrets.has(name)) : [];
+  if (unset.length > 0) throw new Invalid(unset);
 }
 
 /** What follows from an inventory without standing in it. */

@@ -1,7 +1,8 @@
-import { appendFileSync, closeSync, fsync, mkdirSync, openSync, readdirSync, readFileSync } from 'node:fs';
+import { appendFileSync, closeSync, fsync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Event } from '../base/event.ts';
+import { appendPrivate } from '../private/private.ts';
 
 /** An event with the time it was written, ISO 8601. */
 export type Entry = Event & { readonly at: string };
@@ -22,8 +23,7 @@ const syncFile = promisify(fsync);
 
 /** Opens a journal of its own for a run: `DIRECTORY/RUN.jsonl`, one entry a line. */
 export function openJournal(directory: string, run: string): Journal {
-  mkdirSync(directory, { recursive: true, mode: 0o700 });
-  const file = openSync(join(directory, `${run}.jsonl`), 'a', 0o600);
+  const file = appendPrivate(join(directory, `${run}.jsonl`));
   // Whoever asks while the disk is busy shares the next turn with all others who do: hosts do not wait in a queue for it.
   let turn = Promise.resolve();
   let next: Promise<void> | undefined;

@@ -1,5 +1,5 @@
-import { appendFileSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { appendFileSync, closeSync, fsyncSync, readFileSync } from 'node:fs';
+import { appendPrivate } from '../private/private.ts';
 
 /** What an upgrade writes down of itself, each before the next thing is done: all that going on needs. */
 export type Fact =
@@ -41,8 +41,7 @@ export function openLedger(file: string, clock: () => Date = () => new Date()): 
     facts,
     write(fact) {
       const dated = { at: clock().toISOString(), ...fact };
-      mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-      const open = openSync(file, 'a', 0o600);
+      const open = appendPrivate(file);
       try {
         // A line that a crash has torn is ended first, or this one would be lost with it.
         appendFileSync(open, `${endsWell(file) ? '' : '\n'}${JSON.stringify(dated)}\n`);

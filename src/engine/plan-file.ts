@@ -1,9 +1,10 @@
 import { createHmac, timingSafeEqual } from 'node:crypto';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { Invalid } from '../base/problem.ts';
 import type { ProblemCode } from '../base/problem-codes.ts';
 import { fingerprint } from '../base/secret.ts';
 import { canonical } from '../base/state.ts';
+import { writePrivate } from '../private/private.ts';
 import { stepsByHost, type Plan } from '../plan/plan.ts';
 import type { Told } from './tell.ts';
 
@@ -33,7 +34,7 @@ export function savePlan(file: string, plan: Plan, told: Told, only: string | un
     ...(journey === undefined ? {} : { journey: fingerprint(plan.key, journey) }),
     ...rests(plan, told),
   };
-  writeFileSync(file, `${JSON.stringify({ ...saved, signature: sign(plan, saved) }, null, 2)}\n`, { mode: 0o600 });
+  writePrivate(file, `${JSON.stringify({ ...saved, signature: sign(plan, saved) }, null, 2)}\n`);
 }
 
 /** Reads a saved plan; throws Invalid when it is none, was changed, or belongs to another cloud. */

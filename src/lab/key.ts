@@ -1,5 +1,6 @@
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { privateDirectory } from '../private/private.ts';
 import { generateKey } from '../ssh/key.ts';
 
 /** A key pair on disk: the path of the private key and the line for authorized_keys. */
@@ -11,7 +12,7 @@ export interface KeyPair {
 /** The ed25519 key pair in `directory` (id_ed25519, 0600, and id_ed25519.pub), made when it is not there. */
 export async function ensureKey(directory: string, comment: string): Promise<KeyPair> {
   const identity = join(directory, 'id_ed25519');
-  await mkdir(directory, { recursive: true, mode: 0o700 });
+  privateDirectory(directory);
   const pair = generateKey(comment);
   try {
     await writeFile(identity, pair.privateKey, { mode: 0o600, flag: 'wx' });

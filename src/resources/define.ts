@@ -17,7 +17,12 @@ export interface ValueSchema {
   readonly per?: 'cell';
   /** Of a role's param: a kind of host. A number may not exceed how many there are; texts in a list are their names. */
   readonly hostsOf?: string;
+  /** Of a role's secret: what rests on it would be lost with another value. */
+  readonly permanent?: boolean;
+  /** Of a role's secret: what `secrets set` takes. */
   readonly pattern?: string;
+  /** What `pattern` asks for, in words. */
+  readonly patternErrorMessage?: string;
   /** `secret`: must be a secret. `text`: may hold secrets. Both arrive as Text. */
   readonly format?: 'secret' | 'text' | 'ipv4';
   readonly minimum?: number;

@@ -3,6 +3,7 @@ import { cephxKey, uuid5, uuidOf } from '../base/ceph.ts';
 import { quote } from '../base/command.ts';
 import { mapText, reveal, Secret, text, type Text } from '../base/secret.ts';
 import { sshKey, sshPublicKey } from '../base/ssh-key.ts';
+import { osloValue } from './quoting.ts';
 
 /** What names in a template stand for: plain data, in which texts may be secret. */
 export type Context = { readonly [name: string]: unknown };
@@ -252,6 +253,8 @@ const helpers: Readonly<Record<string, (...given: unknown[]) => unknown>> = {
   url: (value: unknown) => mapText(asText(value), encodeURIComponent),
   // A text as one word of a POSIX shell.
   shell: (value: unknown) => mapText(asText(value), quote),
+  // A text as a value in a file that oslo.config reads.
+  oslo: (value: unknown) => osloValue(asText(value)),
   join: (items: unknown, separator: unknown) => joined(list(items).map(asText), asText(separator)),
   // The same member of each item: {{join (pluck keystone.hosts "address") ","}}.
   pluck: (items: unknown, name: unknown) => list(items).map((item) => member(item, String(name))),

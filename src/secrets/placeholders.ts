@@ -9,10 +9,8 @@ export function placeholders(): SecretStore {
     get,
     has: () => true,
     names: () => [...made.keys()],
-    set: () => undefined,
-    rotate: () => undefined,
     unsaved: () => [],
-    save: () => Promise.resolve(),
+    save: () => Promise.resolve(false),
     mask: (text) => text,
   };
 }

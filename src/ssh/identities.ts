@@ -1,5 +1,7 @@
-import { readFile } from 'node:fs/promises';
+import { open, readFile } from 'node:fs/promises';
 import ssh2, { type AgentAuthMethod, type ParsedKey, type PublicKeyAuthMethod, type SignCallback, type SigningRequestOptions } from 'ssh2';
+import type { Invalid } from '../base/problem.ts';
+import { exposed } from '../private/private.ts';
 import { sha256 } from './host-keys.ts';
 import type { SshTarget } from './target.ts';
 
@@ -93,15 +95,24 @@ export class Identities {
 
 async function readKey(path: string, passphrase: Passphrase): Promise<KeyFile> {
   let bytes: Buffer;
+  let why: Invalid | undefined;
   try {
-    bytes = await readFile(path);
+    const file = await open(path);
+    try {
+      why = exposed(path, await file.stat());
+      bytes = await file.readFile();
+    } finally {
+      await file.close();
+    }
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return 'absent';
     return { problem: `the key file ${path} cannot be read (${message(error)})` };
   }
-  const open = parse(bytes);
-  if (!(open instanceof Error)) return { key: open };
-  if (!/encrypted|passphrase/i.test(open.message)) return { problem: `${path} is no private key that Cellwise can read (${open.message})` };
+  const key = parse(bytes);
+  if (!(key instanceof Error) && !key.isPrivateKey()) return { key };
+  if (why) return { problem: `${why.message}: ${why.problems[0]!.hint!}` };
+  if (!(key instanceof Error)) return { key };
+  if (!/encrypted|passphrase/i.test(key.message)) return { problem: `${path} is no private key that Cellwise can read (${key.message})` };
   const word = await passphrase?.(path);
   if (word === undefined)
     return { problem: `the key file ${path} is encrypted and no passphrase was given: add it to an agent, or give the passphrase` };

@@ -460,7 +460,7 @@ describe('secrets', () => {
 
     // Another identity does not open them, and is not shown.
     const other = join(newDirectory(), 'identity');
-    writeFileSync(other, 'AGE-SECRET-KEY-1DAMAGED\n');
+    writeFileSync(other, 'AGE-SECRET-KEY-1DAMAGED\n', { mode: 0o600 });
     for (const env of [{ CELLWISE_IDENTITY: other }, { CELLWISE_IDENTITY: `${other}.gone` }]) {
       const refused = await cellwise(['secrets', 'show', 'keystone.admin_password', '-i', file], { env });
       expect(refused).toMatchObject({ code: 3, out: '' });

@@ -584,7 +584,7 @@ describe('secrets', () => {
 
   it('that a command prints, in any spelling, are masked on their way out', async () => {
     const directory = newDirectory();
-    const store = await openSecrets({ file: `${directory}/s.age`, identity: `${directory}/identity` });
+    const store = await openSecrets({ file: `${directory}/s.age`, identity: `${directory}/identity`, directory });
     const value = store.get('one.pw').reveal();
     const roles = rolesOf({
       one: {

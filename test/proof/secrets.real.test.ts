@@ -12,7 +12,11 @@ import { openSecrets } from '../../src/secrets/store.ts';
 const directory = mkdtempSync(join(tmpdir(), 'cellwise-secrets-'));
 const name = `canary${process.pid}`;
 const inventory = join(directory, 'one.yaml');
-const files = { file: join(directory, 'one.secrets.age'), identity: join(directory, '.cellwise/one/identity') };
+const files = {
+  file: join(directory, 'one.secrets.age'),
+  identity: join(directory, '.cellwise/one/identity'),
+  directory: join(directory, '.cellwise/one'),
+};
 const container = `cellwise-${name}-ctl1`;
 
 /** One for each secret that the roles ask for; keystone's database password goes through a library that breaks on `%`. */
@@ -333,9 +337,9 @@ describe('an identity that does not fit', () => {
   const other = join(directory, 'other');
   beforeAll(async () => {
     mkdirSync(other);
-    await openSecrets({ file: join(other, 'secrets.age'), identity: join(other, 'identity') });
-    writeFileSync(join(other, 'no-identity'), 'hello\n');
-    writeFileSync(join(other, 'half-an-identity'), readFileSync(join(other, 'identity'), 'utf8').slice(0, -20));
+    await openSecrets({ file: join(other, 'secrets.age'), identity: join(other, 'identity'), directory: other });
+    writeFileSync(join(other, 'no-identity'), 'hello\n', { mode: 0o600 });
+    writeFileSync(join(other, 'half-an-identity'), readFileSync(join(other, 'identity'), 'utf8').slice(0, -20), { mode: 0o600 });
     writeFileSync(join(other, 'damaged'), readFileSync(files.file, 'utf8').replace(/^.{20}/m, ''));
   });
 

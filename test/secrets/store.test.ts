@@ -10,7 +10,7 @@ import { newDirectory } from '../roles/directories.ts';
 
 function files(): SecretFiles {
   const directory = newDirectory();
-  return { file: join(directory, 'lab.secrets.age'), identity: join(directory, 'keys', 'identity') };
+  return { file: join(directory, 'lab.secrets.age'), identity: join(directory, 'keys', 'identity'), directory: join(directory, 'keys') };
 }
 
 const mode = (file: string): string => (statSync(file).mode & 0o7777).toString(8);
@@ -169,7 +169,7 @@ describe('secrets that cannot be opened', () => {
   it('a damaged identity does not make a new file either', async () => {
     const places = files();
     mkdirSync(join(places.identity, '..'), { recursive: true });
-    writeFileSync(places.identity, 'AGE-SECRET-KEY-1NONSENSE\n');
+    writeFileSync(places.identity, 'AGE-SECRET-KEY-1NONSENSE\n', { mode: 0o600 });
     await refusal(async () => {
       const store = await openSecrets(places);
       store.get('db');
