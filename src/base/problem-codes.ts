@@ -262,7 +262,8 @@ export const problemCodes = {
   },
   'plan-stale': {
     title: 'A saved plan is no longer true',
-    explain: 'Hosts, inventory or roles were changed since it was made. Make it anew and look at it before you apply it.',
+    explain:
+      'Hosts, inventory, roles, secrets or Cellwise itself were changed since it was made. Make it anew and look at it before you apply it.',
   },
   'secrets-identity': {
     title: 'The secrets cannot be opened',

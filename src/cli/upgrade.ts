@@ -3,11 +3,10 @@ import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
 import type { Output } from '../base/command.ts';
 import { Invalid } from '../base/problem.ts';
-import { canonical } from '../base/state.ts';
 import type { Clock } from '../base/clock.ts';
 import { nowhere, readRuns } from '../engine/journal.ts';
 import { isOpen, openLedger, stateOf, type UpgradeState } from '../engine/ledger.ts';
-import { readPlan, refuseOther, refuseStale, savePlan } from '../engine/plan-file.ts';
+import { readPlan, refuseChanged, refuseOther, refuseStale, savePlan } from '../engine/plan-file.ts';
 import { preflight, type Preflight } from '../engine/preflight.ts';
 import { durations, preview } from '../engine/preview.ts';
 import { progressOf } from '../engine/progress.ts';
@@ -52,7 +51,7 @@ async function plan(session: Session, options: Options): Promise<number> {
   const looked = await look(session, journey);
   await session.output.end();
   if (options.out !== undefined) {
-    savePlan(options.out, journey.plan, looked.told, undefined, textOf(journey));
+    savePlan(options.out, journey.plan, looked.told, undefined, journey);
     say(options, `Saved. Run exactly this by: cellwise upgrade run ${options.out} -i ${options.inventory}`);
   }
   return looked.reasons.length > 0 ? exits.failed : exits.done;
@@ -74,10 +73,11 @@ async function run(session: Session, action: 'run' | 'resume', planFile: string 
   const open = isOpen(state) ? state : undefined;
   refuseAction(action, open, journey);
   const saved = planFile === undefined ? undefined : readPlan(planFile, journey.plan);
-  if (saved && planFile !== undefined) refuseOther(planFile, saved, journey.plan, textOf(journey));
+  if (saved && planFile !== undefined) refuseOther(planFile, saved, journey);
   const looked = await look(session, journey);
   if (looked.reasons.length > 0 && !open) return exits.failed;
-  if (saved && planFile !== undefined && !open) refuseStale(planFile, saved, journey.plan, looked.told);
+  // What hosts are like has changed since an upgrade was begun; what is to be done must not.
+  if (saved && planFile !== undefined) (open ? refuseChanged : refuseStale)(planFile, saved, journey.plan, looked.told);
   if (!options.yes && !(await askOrRefuse(session, open ? 'Go on with this upgrade?' : 'Begin this upgrade?'))) return exits.done;
   rmSync(session.places.upgrade.pause, { force: true });
   return walk(session, journey, action, looked.from, options);
@@ -173,11 +173,6 @@ function runHere({ run: script, within }: Hook, names: engine.Names): Promise<Ou
       });
     });
   });
-}
-
-/** What of a journey is decided by the inventory: whoever changes it has another plan. */
-function textOf({ to, stages }: Journey): string {
-  return canonical([to, stages.map(({ id, policy, waves }) => [id, policy, waves.map(({ works }) => works.map(({ host }) => host))])]);
 }
 
 function refuseAction(action: 'run' | 'resume', open: UpgradeState | undefined, journey: Journey): void {
