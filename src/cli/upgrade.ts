@@ -1,7 +1,5 @@
-import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
-import type { Output } from '../base/command.ts';
 import { Invalid } from '../base/problem.ts';
 import type { Clock } from '../base/clock.ts';
 import { nowhere, readRuns } from '../engine/journal.ts';
@@ -12,12 +10,12 @@ import { durations, preview } from '../engine/preview.ts';
 import { progressOf } from '../engine/progress.ts';
 import * as engine from '../engine/upgrade.ts';
 import { wallClock } from '../engine/work.ts';
-import type { Hook } from '../inventory/types.ts';
 import type { Journey } from '../plan/journey.ts';
 import { lateJournal } from './apply.ts';
 import { ask } from './ask.ts';
 import { journeyIn, placesOf } from './cloud.ts';
 import { exits } from './exit.ts';
+import { runHere } from './hook.ts';
 import type { Options } from './options.ts';
 import { say } from './output.ts';
 import { rehearse } from './rehearse.ts';
@@ -144,35 +142,6 @@ function inputs(session: Session, journey: Journey, from: readonly string[], opt
       if (event) session.emit(event);
     },
   };
-}
-
-/** Runs a hook where Cellwise runs; what does not end in time is ended with all that it started. */
-function runHere({ run: script, within }: Hook, names: engine.Names): Promise<Output> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('/bin/sh', ['-c', script], {
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...names },
-    });
-    const [out, err]: [Buffer[], Buffer[]] = [[], []];
-    let timedOut = false;
-    const timer = setTimeout(() => {
-      timedOut = true;
-      process.kill(-child.pid!, 'SIGKILL');
-    }, within * 1000);
-    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-    child.on('error', reject);
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      resolve({
-        code: timedOut ? 124 : (code ?? 255),
-        out: Buffer.concat(out),
-        err: Buffer.concat(err),
-        ...(timedOut ? { timedOut } : {}),
-      });
-    });
-  });
 }
 
 function refuseAction(action: 'run' | 'resume', open: UpgradeState | undefined, journey: Journey): void {

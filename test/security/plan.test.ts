@@ -2,12 +2,16 @@
 // secrets and the file itself are changed by others.
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, vi } from 'vitest';
 import { Invalid } from '../../src/base/problem.ts';
+import { runHere } from '../../src/cli/hook.ts';
+import { masked } from '../../src/cli/session.ts';
 import { readPlan, refuseOther, refuseStale, savePlan } from '../../src/engine/plan-file.ts';
+import { preview } from '../../src/engine/preview.ts';
 import type { Told } from '../../src/engine/tell.ts';
 import { journeyOf, type Journey } from '../../src/plan/journey.ts';
 import type { Plan } from '../../src/plan/plan.ts';
+import { colors, eventText } from '../../src/report/words.ts';
 import { inventoryOf, planOf, rolesOf, secretsOf } from '../plan/clouds.ts';
 import { newDirectory } from '../roles/directories.ts';
 
@@ -208,5 +212,53 @@ describe('a file that is no saved plan', () => {
       writeFileSync(file, deep);
       expect(verdict(file, plan)).toContain('no saved plan');
     }
+  });
+});
+
+describe('a hook of an inventory', () => {
+  const evil = 'true \u001b]0;owned\u0007\n✓ nothing to see here';
+  const policy = JSON.stringify({ gates: [{ run: evil }], hooks: { before_wave: [{ run: 'page-me', on: 'ctl1', within: '5m' }] } });
+  const roles = rolesOf({ agent: { on: ['compute'], steps: [{ command: 'agent', creates: '/agent' }] } });
+  const journey = journeyOf(inventoryOf(hosts, `upgrade: ${policy}\n`), roles, secretsOf());
+
+  it('is shown in full before it can run, and only as text', () => {
+    const stages = preview(journey, told(journey.plan), () => undefined);
+    const event = masked({ type: 'journey', from: ['2025.1'], to: '2025.1', stages, reasons: [] }, (text) => text);
+    const text = eventText(event, colors(false))!;
+    expect(text).toContain(
+      'gate before and after each wave, on the deployer, 1 min 0 s at most:\n      | true \uFFFD]0;owned\uFFFD\n      | ✓ nothing',
+    );
+    expect(text).toContain('hook before each wave, as root on ctl1, 5 min 0 s at most: page-me');
+    expect(JSON.parse(JSON.stringify(event))).toMatchObject({
+      stages: [
+        {
+          id: 'cells/cell1',
+          hooks: [
+            { gate: true, on: 'deployer', within: 60 },
+            { gate: false, on: 'ctl1', run: 'page-me' },
+          ],
+        },
+      ],
+    });
+  });
+
+  it('gets nothing of the operator’s environment but what programs cannot do without', async () => {
+    vi.stubEnv('AWS_SECRET_ACCESS_KEY', 'cAnArY');
+    vi.stubEnv('SSH_AUTH_SOCK', '/run/agent');
+    vi.stubEnv('CELLWISE_IDENTITY', '/home/op/identity');
+    const { out } = await runHere(
+      { run: 'env', on: 'deployer', within: 10 },
+      { CELLWISE_STAGE: 'cells/cell1', CELLWISE_HOSTS: 'cmp1 cmp2' },
+    );
+    vi.unstubAllEnvs();
+    const names = out
+      .toString()
+      .trim()
+      .split('\n')
+      .map((line) => line.split('=')[0]!);
+    // The last four are the shell's own.
+    const known = ['PATH', 'HOME', 'USER', 'LANG', 'CELLWISE_STAGE', 'CELLWISE_HOSTS', 'PWD', 'OLDPWD', '_', 'SHLVL'];
+    expect(names.filter((name) => !known.includes(name))).toEqual([]);
+    expect(out.toString()).toContain('CELLWISE_HOSTS=cmp1 cmp2');
   });
 });
