@@ -11,6 +11,7 @@ import type { Plan } from '../plan/plan.ts';
 import { select } from '../plan/select.ts';
 import { readRoles, type Role } from '../roles/role.ts';
 import type { SecretStore } from '../secrets/store.ts';
+import type { Options } from './options.ts';
 
 /** Where Cellwise keeps what belongs to an inventory. */
 export interface Places {
@@ -45,8 +46,8 @@ export interface Cloud {
 }
 
 /** Reads an inventory and the roles; throws Invalid with all that is wrong with both. */
-export function readCloud(file: string): Cloud {
-  const { inventory, problems } = readInventory(file);
+export function readCloud({ inventory: file, allowOutside }: Pick<Options, 'inventory' | 'allowOutside'>): Cloud {
+  const { inventory, problems } = readInventory(file, undefined, allowOutside);
   const { roles, problems: roleProblems } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
   const all = [...problems, ...roleProblems, ...(inventory ? [...checkServices(inventory, roles), ...checkParams(inventory, roles)] : [])];
   if (!inventory || all.length > 0) throw new Invalid(all);

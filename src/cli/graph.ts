@@ -12,7 +12,7 @@ export async function graph(_args: readonly string[], options: Options): Promise
 }
 
 function shown(options: Options): Graph {
-  const plan = planOf(readCloud(options.inventory), placeholders());
+  const plan = planOf(readCloud(options), placeholders());
   const part = partOf(plan, options.only);
   return part ? plan.graph.only(part) : plan.graph;
 }

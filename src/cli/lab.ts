@@ -11,7 +11,7 @@ import { say } from './output.ts';
 import type { Options } from './options.ts';
 
 export async function lab([action, ...words]: readonly string[], options: Options): Promise<number> {
-  const { inventory } = readCloud(options.inventory);
+  const { inventory } = readCloud(options);
   const spec = specOf(inventory, options.inventory);
   const output = openAudience(options, 'lab');
   switch (action) {

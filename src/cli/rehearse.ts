@@ -19,7 +19,7 @@ import { statusLines } from './upgrade-status.ts';
 
 /** Runs the upgrade of an inventory over simulated hosts: the real planner and engine, no machine, no waiting. */
 export async function rehearse(options: Options): Promise<number> {
-  const cloud = readCloud(options.inventory);
+  const cloud = readCloud(options);
   const secrets = placeholders();
   const journey = journeyIn(cloud, secrets);
   const from = options.from ?? releaseBefore(journey.to);

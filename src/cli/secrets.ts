@@ -21,7 +21,7 @@ export async function secrets([action, name]: readonly string[], options: Option
   switch (action) {
     case 'init':
       // Working out the plan asks for every secret that the cloud needs.
-      planOf(readCloud(options.inventory), store);
+      planOf(readCloud(options), store);
       await store.save();
       say(
         options,

@@ -16,8 +16,8 @@ export interface ValueSchema {
   /** Of a role's secret: each cell that has hosts of its own has its own. */
   readonly per?: 'cell';
   readonly pattern?: string;
-  /** `secret`: must be a secret. `text`: may hold secrets. Both arrive as Text. */
-  readonly format?: 'secret' | 'text' | 'ipv4';
+  /** `secret`: must be a secret. `text`: may hold secrets. Both arrive as Text. `local-file`: no role can name one. */
+  readonly format?: 'secret' | 'text' | 'ipv4' | 'local-file';
   readonly minimum?: number;
   readonly maximum?: number;
   readonly minItems?: number;
