@@ -11,6 +11,11 @@ export const problemCodes = {
     title: 'A file cannot be read',
     explain: 'The file does not exist, is not a file, or you may not read it. Check the path that you gave with -i.',
   },
+  'file-outside': {
+    title: 'A file lies outside of where it belongs',
+    explain:
+      'What a role or an inventory names is read as you and sent to hosts, so whoever wrote it could have any file of yours sent. A role has the files below its own directory, an inventory those below its own, links followed. Copy the file there, or, for a file that an inventory names, say --allow-outside PATH.',
+  },
   'file-too-large': {
     title: 'A file is too large',
     explain:
@@ -195,6 +200,16 @@ export const problemCodes = {
     title: 'Two subnets have the same key',
     explain: 'Routers refer to subnets by their keys, whichever network they are on. `name` gives two of them the same name in the cloud.',
   },
+  'not-an-image': {
+    title: 'A file is not the image that it should be',
+    explain:
+      'An image is public unless something else is said, so a file must begin as its format does. Name the format under `format`, or give the right file. A raw image cannot be told from any other file: say its `visibility`.',
+  },
+  'no-digest': {
+    title: 'What an http:// URL gives is not checked',
+    explain:
+      'Anybody between the controller and that server can put another image in its place. Write the sha256 or sha512 that its publisher names, or take a https:// URL.',
+  },
   'no-source': {
     title: 'It is not clear where something comes from',
     explain: 'An image has one of file, url and build; a key pair has one of public_key and file.',
@@ -283,7 +298,8 @@ export const problemCodes = {
   },
   'plan-stale': {
     title: 'A saved plan is no longer true',
-    explain: 'Hosts, inventory or roles were changed since it was made. Make it anew and look at it before you apply it.',
+    explain:
+      'Hosts, inventory, roles, secrets or Cellwise itself were changed since it was made. Make it anew and look at it before you apply it.',
   },
   'secrets-identity': {
     title: 'The secrets cannot be opened',
@@ -352,6 +368,11 @@ export const problemCodes = {
   'cannot-ask': {
     title: 'Nobody can be asked',
     explain: '`apply` asks before it changes anything. Without a terminal, say --yes.',
+  },
+  'unsafe-directory': {
+    title: 'A directory is not safe to write to',
+    explain:
+      'What `render` writes is called as roles say. So it follows no links, and writes only below directories that belong to you and that others cannot write to.',
   },
   'file-exists': {
     title: 'A file is there already',

@@ -39,7 +39,7 @@ function refuseMidway(state: UpgradeState | undefined): void {
 
 async function applyIn(whole: Session, planFile: string | undefined, options: Options, midway: boolean): Promise<number> {
   const saved = planFile === undefined ? undefined : readPlan(planFile, whole.plan);
-  if (saved && planFile !== undefined) refuseOther(planFile, saved, whole.plan, undefined);
+  if (saved && planFile !== undefined) refuseOther(planFile, saved, undefined);
   const session = saved ? asSaved(whole, saved.only ?? undefined, options.only) : whole;
   const journal = lateJournal(session);
   tellDropped(session);

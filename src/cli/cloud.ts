@@ -52,8 +52,8 @@ export interface Cloud {
 }
 
 /** Reads an inventory and the roles; throws Invalid with all that is wrong with both. */
-export function readCloud(file: string): Cloud {
-  const { inventory, problems } = readInventory(file);
+export function readCloud({ inventory: file, allowOutside }: Pick<Options, 'inventory' | 'allowOutside'>): Cloud {
+  const { inventory, problems } = readInventory(file, undefined, allowOutside);
   const { roles, problems: roleProblems } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
   const all = [...problems, ...roleProblems, ...(inventory ? [...checkServices(inventory, roles), ...checkParams(inventory, roles)] : [])];
   if (!inventory || all.some(isError)) throw new Invalid(all);
@@ -62,7 +62,7 @@ export function readCloud(file: string): Cloud {
 
 /** The same for a command that has no run: its warnings are told at once. */
 export function openCloud(options: Options): Cloud {
-  const cloud = readCloud(options.inventory);
+  const cloud = readCloud(options);
   for (const warning of cloud.warnings) tellProblem(warning, options.json === true);
   return cloud;
 }

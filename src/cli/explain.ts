@@ -18,7 +18,7 @@ import { entryText, paramText } from './reference.ts';
 
 export function explain([topic = '']: readonly string[], options: Options): number {
   // An inventory is needed for its hosts and roles alone; without one, everything else can be explained.
-  const { inventory } = readInventory(options.inventory);
+  const { inventory } = readInventory(options.inventory, undefined, options.allowOutside);
   const { roles } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
   // Asked when it matters only: resources that cannot be made are no reason not to explain the rest.
   const ofCloud = (): readonly Role[] => (inventory ? withResources(inventory, wantedRoles(inventory, roles), placeholders().get) : []);

@@ -72,7 +72,7 @@ export async function secrets([action = '', ...words]: readonly string[], option
     throw refused('no-secrets', `There are no secrets yet: ${places.file} is missing`, 'Make them by `cellwise secrets init`.');
   if (action === 'accept') return accept(words[0], options);
   const opened = await (action === 'set'
-    ? openSecretsOf(readCloud(options.inventory), options.inventory)
+    ? openSecretsOf(readCloud(options), options.inventory)
     : openSecrets(places, { passphrase: askPassphrase }));
   await actions[action]!({ secrets: opened, words, options });
   return exits.done;
@@ -97,7 +97,7 @@ async function accept(fingerprint: string | undefined, options: Options): Promis
   if (fingerprint === undefined)
     throw refused('usage', 'Which fingerprint?', 'Ask whoever wrote the file: `cellwise secrets recipients` prints it there.');
   const places = placesOf(options.inventory).secrets;
-  const { name } = readCloud(options.inventory).inventory.cloud;
+  const { name } = readCloud(options).inventory.cloud;
   const store = await openSecrets(places, { passphrase: askPassphrase, accept: fingerprint });
   if (store.contents().cloud !== name) {
     stamp(store, name);
@@ -186,7 +186,7 @@ async function passphrase({ secrets: store, words: [action], options }: Desk): P
 }
 
 function usesOf(options: Options): ReadonlyMap<string, SecretUse> {
-  const { inventory, roles } = readCloud(options.inventory);
+  const { inventory, roles } = readCloud(options);
   return secretUses(inventory, roles);
 }
 

@@ -36,7 +36,7 @@ export async function inSession(options: Options, command: string, work: (sessio
 
 /** Reads the cloud, opens its secrets, and readies what reaches its hosts. Throws Invalid. */
 async function openSession(options: Options, command: string): Promise<Session> {
-  const cloud = readCloud(options.inventory);
+  const cloud = readCloud(options);
   const places = placesOf(options.inventory);
   const secrets = await openSecretsOf(cloud, options.inventory);
   const unset = unsetSecrets(cloud.inventory, secrets.has);

@@ -15,7 +15,7 @@ export function tellStatus(options: Options): number {
     say(options, 'No upgrade was begun from here. Look at the way by `cellwise upgrade plan`.');
     return exits.done;
   }
-  const of = turnsOf(journeyIn(readCloud(options.inventory), placeholders()));
+  const of = turnsOf(journeyIn(readCloud(options), placeholders()));
   if (options.json) process.stdout.write(`${JSON.stringify(asData(state, of))}\n`);
   for (const line of statusLines(state, facts, of, Date.now())) say(options, line);
   return exits.done;

@@ -145,6 +145,7 @@ export interface Image extends Owned {
   readonly sha256?: string;
   readonly sha512?: string;
   readonly format?: string;
+  readonly visibility?: string;
   readonly properties?: Readonly<Record<string, string | number | boolean>>;
 }
 

@@ -23,8 +23,8 @@ export interface ValueSchema {
   readonly pattern?: string;
   /** What `pattern` asks for, in words. */
   readonly patternErrorMessage?: string;
-  /** `secret`: must be a secret. `text`: may hold secrets. Both arrive as Text. */
-  readonly format?: 'secret' | 'text' | 'ipv4';
+  /** `secret`: must be a secret. `text`: may hold secrets. Both arrive as Text. `local-file`: no role can name one. */
+  readonly format?: 'secret' | 'text' | 'ipv4' | 'local-file';
   readonly minimum?: number;
   readonly maximum?: number;
   readonly minItems?: number;

@@ -39,7 +39,11 @@ export const image = defineApiResource({
     properties: {
       image: { type: 'string', minLength: 1, maxLength: 255, description: 'Its name.' },
       project: { type: 'string', default: 'admin', description: 'The project that it belongs to.' },
-      file: { type: 'string', description: 'A file on the machine that Cellwise runs on; needs its `sha512`.' },
+      file: {
+        type: 'string',
+        format: 'local-file',
+        description: 'A file on the machine that Cellwise runs on; needs its `sha512`. An inventory alone can name one.',
+      },
       url: { type: 'string', pattern: '^https?://', description: 'Where the host of the image API fetches it.' },
       build: {
         type: 'string',

@@ -55,7 +55,12 @@ export const sections = {
 export type StepSection = keyof typeof sections.steps;
 export type CheckSection = keyof typeof sections.checks;
 
-const template = { type: 'string', pattern: '\\.hbs$', description: "A file of the role's templates directory; it gives the content." };
+const template = {
+  type: 'string',
+  pattern: '^(?!.*\\.\\.)[A-Za-z0-9][A-Za-z0-9_./-]*\\.hbs$',
+  patternErrorMessage: 'the name of a .hbs file below templates, without `..`',
+  description: "A file of the role's templates directory; it gives the content.",
+};
 const watches = {
   type: 'array',
   items: { type: 'string' },

@@ -8,6 +8,7 @@ import type { ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
 import { trials } from '../trials/index.ts';
 import { paramsSchema, roleSchema, sections, type CheckSection, type StepSection, type Visitor } from './role-schema.ts';
+import { strayDocuments, strayTemplates, templateFile } from './stray.ts';
 import { compile, TemplateError, type Template } from './template.ts';
 
 /** What runs on hosts of some kinds to make them one part of a cloud: pure data, read from a directory. */
@@ -184,6 +185,8 @@ interface RoleDocument {
 }
 
 function readRole(directory: string): { role?: Role; problems: readonly Problem[] } {
+  const strays = strayDocuments(directory);
+  if (strays.length > 0) return { problems: strays };
   const document = readDocument(join(directory, 'role.yaml'));
   const problems = [...document.problems, ...(document.value === undefined ? [] : checkSchema(checker, document))];
   if (problems.length === 0) problems.push(...typeProblems(document));
@@ -241,6 +244,8 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
       return template;
     },
   };
+  const steps = [...role.steps, ...(Object.keys(sections.steps) as StepSection[]).flatMap((section) => role.upgrade[section])];
+  problems.push(...strayTemplates(directory, document, steps));
   return { role, problems };
 }
 
@@ -354,13 +359,13 @@ function readCheck(written: Readonly<Record<string, unknown>>, path: RoleCheck['
 }
 
 function readTemplate(directory: string, name: string): Template {
+  const file = templateFile(directory, name);
   let source: string;
   try {
-    source = readFileSync(join(directory, 'templates', name), 'utf8');
+    source = readFileSync(file, 'utf8');
   } catch {
-    throw new TemplateError(`there is no template ${join(directory, 'templates', name)}`);
+    throw new TemplateError(`there is no template ${file}`);
   }
-  const file = join(directory, 'templates', name);
   const inFile = <T>(work: () => T): T => {
     try {
       return work();

@@ -5,7 +5,7 @@ import type { Listener } from '../../src/plan/listeners.ts';
 
 /** What the roles of an inventory say is open. */
 export function declaredIn(file: string): readonly Listener[] {
-  const { inventory, roles } = readCloud(file);
+  const { inventory, roles } = readCloud({ inventory: file });
   return expand(inventory, roles, (name) => Secret.of(name, name)).listeners();
 }
 
