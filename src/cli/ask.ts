@@ -1,4 +1,6 @@
 import { createInterface } from 'node:readline/promises';
+import { printable } from '../base/printable.ts';
+import { complain } from './output.ts';
 import type { Session } from './session.ts';
 
 /** Asks on the terminal. An end of input is a no, and so is Ctrl-C, which also interrupts the command. */
@@ -7,11 +9,11 @@ export async function ask(session: Pick<Session, 'output' | 'drain'>, question: 
   const prompt = createInterface({ input: process.stdin, output: process.stderr });
   // The terminal is read key by key while it asks, so Ctrl-C is no signal by itself.
   prompt.on('SIGINT', () => {
-    process.stderr.write('\n');
+    complain('');
     process.emit('SIGINT');
   });
   try {
-    return /^(y|yes)$/i.test((await prompt.question(`${question} [y/N] `, { signal: session.drain })).trim());
+    return /^(y|yes)$/i.test((await prompt.question(`${printable(question)} [y/N] `, { signal: session.drain })).trim());
   } catch {
     return false;
   } finally {

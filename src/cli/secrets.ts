@@ -10,7 +10,7 @@ import { openCloud, placesOf, planOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import { openSecretsOf, stamp } from './open-secrets.ts';
 import type { Options } from './options.ts';
-import { say } from './output.ts';
+import { print, say } from './output.ts';
 import { askPassphrase, askTwice } from './prompt.ts';
 import { listLines } from './secret-list.ts';
 import { readValue } from './secret-value.ts';
@@ -24,9 +24,15 @@ interface Desk {
 
 const actions: Readonly<Record<string, (desk: Desk) => void | Promise<void>>> = {
   list: ({ secrets, options }) => {
-    for (const line of listLines(secrets, usesOf(options), options.json === true)) process.stdout.write(`${line}\n`);
+    void print(
+      listLines(secrets, usesOf(options), options.json === true)
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
   },
   show: ({ secrets, words: [name] }) => {
+    // The only text that is meant to show one.
+    // eslint-disable-next-line no-restricted-syntax
     process.stdout.write(`${secrets.get(known(secrets, name)).reveal()}\n`);
   },
   set,
@@ -142,8 +148,8 @@ async function rotate({ secrets: store, words: [given], options }: Desk): Promis
 async function recipients({ secrets: store, words: [action, recipient = ''], options }: Desk): Promise<void> {
   if (action === undefined) {
     const own = store.identity.recipient;
-    for (const each of store.contents().recipients.keys()) process.stdout.write(`${each}${each === own ? '  (this identity)' : ''}\n`);
-    process.stdout.write(`fingerprint ${store.fingerprint()}\n`);
+    const all = [...store.contents().recipients.keys()].map((each) => `${each}${each === own ? '  (this identity)' : ''}`);
+    await print([...all, `fingerprint ${store.fingerprint()}`, ''].join('\n'));
     return;
   }
   if (action === 'add') {

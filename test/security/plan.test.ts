@@ -3,9 +3,9 @@
 import { readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
+import { clean } from '../../src/base/printable.ts';
 import { Invalid } from '../../src/base/problem.ts';
 import { runHere } from '../../src/cli/hook.ts';
-import { masked } from '../../src/cli/session.ts';
 import { readPlan, refuseOther, refuseStale, savePlan } from '../../src/engine/plan-file.ts';
 import { preview } from '../../src/engine/preview.ts';
 import type { Told } from '../../src/engine/tell.ts';
@@ -223,7 +223,7 @@ describe('a hook of an inventory', () => {
 
   it('is shown in full before it can run, and only as text', () => {
     const stages = preview(journey, told(journey.plan), () => undefined);
-    const event = masked({ type: 'journey', from: ['2025.1'], to: '2025.1', stages, reasons: [] }, (text) => text);
+    const event = clean({ type: 'journey' as const, from: ['2025.1'], to: '2025.1', stages, reasons: [] });
     const text = eventText(event, colors(false))!;
     expect(text).toContain(
       'gate before and after each wave, on the deployer, 1 min 0 s at most:\n      | true \uFFFD]0;owned\uFFFD\n      | ✓ nothing',
