@@ -57,7 +57,9 @@ async function openSession(options: Options, command: string): Promise<Session> 
     ...(part ? { only: part } : {}),
     command,
     run,
-    open: opener(cloud.inventory, secrets),
+    open: opener(cloud.inventory, secrets, (text) => {
+      output.emit({ type: 'note', text });
+    }),
     emit: (event) => {
       output.emit(masked(event, secrets.mask));
     },
@@ -98,20 +100,21 @@ function deep(value: unknown, mask: (text: string) => string): unknown {
   return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, deep(part, mask)]));
 }
 
-function opener(inventory: Inventory, secrets: SecretStore): Open {
-  const shared = new Shared();
+function opener(inventory: Inventory, secrets: SecretStore, note: (text: string) => void): Open {
+  const shared = new Shared(note);
   const byName = new Map(inventory.hosts.map((host) => [host.name, host]));
   return (name, early) => connect(target(byName.get(name)!, secrets), { shared, ...(early ? { early } : {}) });
 }
 
 function target(host: Host, secrets: SecretStore): SshTarget {
   const { ssh } = host;
+  const knownHosts = ssh.knownHosts === undefined ? {} : { knownHosts: [ssh.knownHosts] };
   return {
     ...common(ssh, secrets),
     name: host.name,
     address: host.address,
     ...sudoOf(ssh, secrets),
-    knownHosts: [ssh.knownHosts],
+    ...knownHosts,
     hostKeys: ssh.hostKeys,
     ...(ssh.bastion
       ? {
@@ -119,7 +122,7 @@ function target(host: Host, secrets: SecretStore): SshTarget {
             ...common({ ...ssh.bastion, agent: ssh.agent, config: ssh.config }, secrets),
             name: ssh.bastion.address,
             address: ssh.bastion.address,
-            knownHosts: [ssh.knownHosts],
+            ...knownHosts,
             hostKeys: ssh.bastion.hostKeys,
           },
         }
@@ -135,9 +138,14 @@ function common({ user, port, identity, passphrase, agent, config }: Common, sec
     ...(port === undefined ? {} : { port }),
     ...(identity === undefined ? {} : { identities: [identity] }),
     ...(passphrase === undefined ? {} : { passphrase: () => Promise.resolve(secretOf(passphrase, secrets)) }),
-    agent: agent ? (process.env['SSH_AUTH_SOCK'] ?? null) : null,
+    ...agentOf(agent, process.env['SSH_AUTH_SOCK']),
     ...(config ? { sshConfig: '~/.ssh/config' } : {}),
   };
+}
+
+function agentOf(wanted: boolean, socket: string | undefined): Pick<SshTarget, 'agent' | 'defaultAgent'> {
+  if (!wanted) return { agent: null };
+  return socket === undefined ? {} : { defaultAgent: socket };
 }
 
 function secretOf(ref: SecretRef, secrets: SecretStore): ReturnType<SecretStore['get']> {

@@ -96,9 +96,10 @@ export interface Ssh {
   readonly identity?: string;
   readonly passphrase?: SecretRef;
   readonly agent: boolean;
-  readonly knownHosts: string;
+  /** Left out: the user's own files. */
+  readonly knownHosts?: string;
   readonly config: boolean;
-  /** Public keys that the host may have; empty: what `knownHosts` says. */
+  /** Public keys that the host may have; empty: those of known_hosts files. */
   readonly hostKeys: readonly string[];
   readonly bastion?: Bastion;
   /** Left out: sudo without a password unless the user is root. */
