@@ -77,6 +77,13 @@ describe('a key that is revoked', () => {
     expect([error.reason, error.message]).toEqual(['config', expect.stringMatching(/EISDIR/)]);
   });
 
+  test('is refused of a bastion, too', async () => {
+    const list = file('of-bastion', hostKey.line);
+    const bastion = { ...server.target, name: 'gate', sshConfig: file('for-bastion', `Host gate\n  RevokedHostKeys ${list}\n`) };
+    const error = await failure({ ...known(), bastion });
+    expect([error.host, error.reason, error.message]).toEqual(['box', 'host-key-changed', expect.stringMatching(/bastion .*revoked/)]);
+  });
+
   test('keys that the site knows are taken', async () => {
     expect(await outcome({ hostKeys: [], userKnownHosts: [], globalKnownHosts: known().knownHosts })).toBe('auth');
     expect(await outcome({ hostKeys: [], knownHosts: [file('empty', '')], userKnownHosts: known().knownHosts })).toBe('host-key-unknown');
