@@ -7,7 +7,8 @@ import { type Command, raw, sh } from '../base/command.ts';
  * that somebody else can change:
  *
  * - It enters the directory, which pins it: `cd -P`, and the kernel says where that is (`$PWD`). If it is elsewhere than
- *   asked, a link was followed; only links in directories that nobody but root can change are.
+ *   asked, a link was followed; only links in directories that nobody but root can change are. Never `cd` alone: a shell
+ *   goes to `$PWD/NAME` then, from the root on and by names that may have changed.
  * - It works in `.cellwise.NAME` in there, a directory that root alone can enter, and acts on `./NAME`.
  * - `mv -T ./NAME ../NAME` puts it in place. A rename follows no link, never leaves the file system, and `..` cannot
  *   change, because nobody else may move a directory of root's to another parent.
@@ -56,7 +57,7 @@ export function putLink(link: { readonly path: Path; readonly target: string; re
  * alone may be a private one under another name: that is never given away, only replaced while it is empty.
  */
 export function putDirectory(directory: Owned): Command {
-  const rootsOwn = directory.owner.startsWith('root:') ? raw('') : raw(`'0 700 '*) cd .. || exit ;;`);
+  const rootsOwn = directory.owner.startsWith('root:') ? raw('') : raw(`'0 700 '*) cd -P .. || exit ;;`);
   return sh`(
 ${entering}
 ${making}
@@ -98,7 +99,7 @@ export function putTree(path: string, fill: Command): Command {
   const make = sh`
 mkdir -- "./$name" || exit
 (
-cd -- "./$name" || exit
+cd -P -- "./$name" || exit
 ${fill}
 )
 [ $? -eq 0 ] && sync -f "./$name" || exit
@@ -230,7 +231,7 @@ const making = raw(`aside() {
   *) printf '%s is not for root alone: remove it\\n' "$PWD" >&2; return 1 ;;
   esac
   [ -z "$left" ] || find . -xdev -mindepth 1 -delete
-  trap 'rmdir -- "../.cellwise.$name" 2>/dev/null || { find . -xdev -mindepth 1 -delete; rmdir -- "../.cellwise.$name"; }' EXIT
+  trap 'rmdir -- "../.cellwise.$name" 2>/dev/null || { find . -xdev -mindepth 1 -delete; rmdir -- "../.cellwise.$name" 2>/dev/null; }' EXIT
 }
 settle() {
   [ -L "./$name" ] || sync -d -- "./$name" || exit
