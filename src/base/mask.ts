@@ -231,6 +231,8 @@ const breaks = new RegExp(String.raw`${escape}\[[0-?]*[ -/]*[@-~]|\\?[\r\n]+[ \t
 
 /** Secrets that are wrapped at the end of a line, or coloured in part: places of the text as it is. */
 function acrossBreaks(text: string): Range[] {
+  // Most texts are short, and have none.
+  if (/^[ -~]*$/.test(text)) return [];
   const ends: number[] = [];
   const skipped: number[] = [];
   let plain = '';

@@ -5,7 +5,9 @@ import { join } from 'node:path';
 import { describe, expect, it, vi } from 'vitest';
 import type { Output } from '../../src/base/command.ts';
 import type { Event } from '../../src/base/event.ts';
+import { openAudience } from '../../src/cli/audience.ts';
 import { tell } from '../../src/cli/failure.ts';
+import { print, say } from '../../src/cli/output.ts';
 import { statusLines } from '../../src/cli/upgrade-status.ts';
 import { openJournal, nowhere } from '../../src/engine/journal.ts';
 import { openLedger, stateOf } from '../../src/engine/ledger.ts';
@@ -177,6 +179,39 @@ describe('an upgrade', () => {
     expect(ran.verdict).toMatchObject({ kind: 'paused', cause: 'gate' });
     expect(ran.kept).toContain('no: ‹secret seeded›');
     for (const each of [ran.told, ran.kept, ran.shown, textsIn(ran.verdict)]) expectHarmless(each);
+  });
+});
+
+describe('who writes', () => {
+  const event: Event = { type: 'note', text: `a ${value} ${evil}` };
+
+  it('a journal or a ledger, keeps nothing as it was said', async () => {
+    const directory = newDirectory();
+    const journal = openJournal(directory, 'r1');
+    journal.record(event);
+    await journal.close();
+    openLedger(join(directory, 'upgrade.jsonl')).write({ type: 'paused', cause: 'step', why: event.text });
+    const kept = jsonOf(directory);
+    expect(kept.split('a ‹secret seeded›')).toHaveLength(3);
+    expectHarmless(kept);
+  });
+
+  it.each([{ json: true }, { json: false }])('to a terminal or a program, tells nothing as it was said (%j)', async ({ json }) => {
+    const written: string[] = [];
+    const streams = [process.stdout, process.stderr].map((stream) =>
+      vi.spyOn(stream, 'write').mockImplementation((text) => written.push(String(text)) > 0),
+    );
+    try {
+      const { emit, end } = openAudience({ inventory: 'x', json }, 'apply');
+      emit(event);
+      await end();
+      say({ inventory: 'x', json }, event.text);
+      void print(`${event.text}\n`);
+    } finally {
+      for (const stream of streams) stream.mockRestore();
+    }
+    expect(written.join('').split('a ‹secret seeded›')).toHaveLength(json ? 5 : 4);
+    expectHarmless(written.map((line) => (line.startsWith('{') ? textsIn(JSON.parse(line)) : line)).join(''));
   });
 });
 
