@@ -1,7 +1,6 @@
 import { openSync, writeSync } from 'node:fs';
-import { createInterface, type Interface } from 'node:readline/promises';
+import type { Interface } from 'node:readline/promises';
 import { Writable } from 'node:stream';
-import { ReadStream } from 'node:tty';
 import { Invalid } from '../base/problem.ts';
 import { readPrivate } from '../private/private.ts';
 import { exits } from './exit.ts';
@@ -26,6 +25,7 @@ type Ask = (question: string) => Promise<string>;
 
 /** Talks to the terminal itself, whatever standard input is; nothing that is typed is shown. */
 async function onTerminal<T>(talk: (ask: Ask) => Promise<T>, hint: string): Promise<T> {
+  const [{ createInterface }, { ReadStream }] = await Promise.all([import('node:readline/promises'), import('node:tty')]);
   let terminal: number;
   try {
     terminal = openSync('/dev/tty', 'r+');

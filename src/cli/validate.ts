@@ -4,7 +4,6 @@ import type { Inventory } from '../inventory/types.ts';
 import { hostsOf, usualRoles } from '../plan/context.ts';
 import type { Plan } from '../plan/plan.ts';
 import { placeholders } from '../secrets/placeholders.ts';
-import { peekSecrets } from '../secrets/store.ts';
 import { count } from '../report/words.ts';
 import { checkedModels, openCloud, placesOf, type Cloud } from './cloud.ts';
 import { exits } from './exit.ts';
@@ -28,6 +27,7 @@ export async function validate(_args: readonly string[], options: Options): Prom
 /** Passwords that only people know, as far as that can be told: who may validate need not be able to open the secrets. */
 async function refuseUnset({ inventory }: Cloud, file: string): Promise<void> {
   if (loginSecrets(inventory).length === 0) return;
+  const { peekSecrets } = await import('../secrets/store.ts');
   const known = await peekSecrets(placesOf(file).secrets);
   const unset = known ? unsetSecrets(inventory, (name) => known.secrets.has(name)) : [];
   if (unset.length > 0) throw new Invalid(unset);

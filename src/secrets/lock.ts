@@ -1,4 +1,3 @@
-import { spawn } from 'node:child_process';
 import { closeSync } from 'node:fs';
 import { join } from 'node:path';
 import { Invalid } from '../base/problem.ts';
@@ -24,7 +23,8 @@ export async function locked<T>(directory: string, work: () => Promise<T>): Prom
 }
 
 /** Node has no flock: the program locks the open file that it inherits, which stays locked when it ends. */
-function lock(file: string, handle: number): Promise<void> {
+async function lock(file: string, handle: number): Promise<void> {
+  const { spawn } = await import('node:child_process');
   return new Promise((resolve, reject) => {
     const child = spawn('flock', ['-w', String(patience), '3'], { stdio: ['ignore', 'ignore', 'ignore', handle] });
     child.on('error', (error) => {
