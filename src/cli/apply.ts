@@ -9,6 +9,7 @@ import { ask } from './ask.ts';
 import { partOf, placesOf } from './cloud.ts';
 import { tellDropped } from './dropped.ts';
 import { exitOf } from './exit.ts';
+import { leavingNotes } from './leaving.ts';
 import type { Options } from './options.ts';
 import { masked, inSession, type Session } from './session.ts';
 
@@ -54,8 +55,10 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
         return yes;
       },
     });
-    journal.record(summary);
-    session.emit(summary);
+    for (const event of [...leavingNotes(session), summary]) {
+      journal.record(event);
+      session.emit(event);
+    }
     return exitOf(summary, session.drain);
   } finally {
     await journal.close();
