@@ -10,6 +10,7 @@ import { ask } from './ask.ts';
 import { partOf, placesOf } from './cloud.ts';
 import { tellDropped } from './dropped.ts';
 import { exitOf, exits } from './exit.ts';
+import { leavingNotes } from './leaving.ts';
 import type { Options } from './options.ts';
 import { say } from './output.ts';
 import { inSession, type Session } from './session.ts';
@@ -62,8 +63,10 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
       say(options, 'Nothing was changed.');
       return session.drain.aborted ? exits.interrupted : exits.failed;
     }
-    journal.record(summary);
-    session.emit(summary);
+    for (const event of [...leavingNotes(session), summary]) {
+      journal.record(event);
+      session.emit(event);
+    }
     const exit = exitOf(summary, session.drain);
     // All hosts have what the secrets say: the former values are used nowhere.
     if (agreed && exit === exits.done && session.only === undefined && !midway) await forgetFormer(session.secrets);

@@ -511,6 +511,18 @@ describe('hosts that nobody can reach', () => {
     expect((await cellwise(['status', '-i', file])).out).toContain('1 host unreachable');
   });
 
+  it.concurrent('plan, apply and status name the secrets that a host which leaves takes along', async () => {
+    const file = inventory(
+      `${nobody()}  cmp1: {address: 127.0.0.3, kind: compute}\n  cmp2: {address: 127.0.0.4, kind: compute, state: absent}\n`,
+    );
+    const warning =
+      /Warning: after leaving the cloud, cmp2 can still use .*: libvirt\.authority, nova-migration\..*`cellwise secrets rotate NAME`/;
+    expect((await cellwise(['plan', '-i', file])).out).toMatch(warning);
+    const { out } = await cellwise(['apply', '--yes', '--json', '-i', file]);
+    expect(jsonLines(out).at(-2)).toEqual({ type: 'note', text: expect.stringMatching(warning) as string });
+    expect((await cellwise(['status', '-i', file])).out).toMatch(warning);
+  });
+
   it.concurrent('verify: exit code 4', async () => {
     expect((await cellwise(['verify', '-i', inventory(nobody())])).code).toBe(4);
   });

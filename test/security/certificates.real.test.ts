@@ -16,6 +16,7 @@ import { difference, mend, resource, runIn, type Run } from '../resources/conver
 
 const packages = 'libvirt-daemon-system libvirt-clients qemu-system-x86 openssl';
 const install = `apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy --no-install-recommends install ${packages}`;
+const { roles } = readRoles(join(import.meta.dirname, '../../roles'));
 const address = '10.77.0.21';
 const secret = 'what the authorities are made of';
 let machine: Machine;
@@ -36,6 +37,10 @@ describe('a cloud of an earlier version', () => {
   test('QEMU’s key opened libvirt: the attack is real', async () => {
     expect(await attack('/etc/pki/qemu')).toMatchObject({ code: 0 });
   });
+
+  test('is told to apply before an upgrade, in which instances could not leave its hosts', async () => {
+    expect(await run(preflight())).toMatchObject({ code: 1 });
+  });
 });
 
 describe('after one apply', () => {
@@ -52,6 +57,7 @@ describe('after one apply', () => {
       expect(await difference(type, params, run, nobody), step.step).toBeNull();
     }
     expect((await done(raw('sha256sum /etc/pki/libvirt/private/serverkey.pem /etc/pki/qemu/server-key.pem'))).toString()).toBe(before);
+    expect(await run(preflight())).toMatchObject({ code: 0 });
   });
 
   test('libvirt’s own certificate opens libvirt, for root alone', async () => {
@@ -89,10 +95,13 @@ printf %s ${privateKey.export({ format: 'pem', type: 'pkcs8' }) as string} >/roo
   });
 });
 
+function preflight(): Command {
+  return raw(String(roles.get('libvirt')!.upgrade.checks.preflight[0]!.name));
+}
+
 /** The steps of the role on the only compute host of a cloud, without packages. */
 function libvirtOn(): Step[] {
   const inventory = inventoryOf(`  cmp1: {address: ${address}, kind: [controller, compute]}\n`, '', ', services: [libvirt]');
-  const { roles } = readRoles(join(import.meta.dirname, '../../roles'));
   const plan = expand(inventory, roles, (name) => Secret.of(name, secret));
   return [...plan.graph.order()].flatMap((id) => {
     const node = plan.nodes.get(id)!;
