@@ -274,7 +274,7 @@ describe('render', () => {
     );
     const text = readFileSync(join(directory, 'ctl1/etc/keystone/keystone.conf'), 'utf8');
     expect(text).toContain('mysql+pymysql://keystone:‹secret keystone.db_password›@10.77.0.11:3306/keystone');
-    expect(text).toContain('memcache_servers = 10.77.0.11:11211\n');
+    expect(text).toContain('memcache_servers = unix:/run/memcached-keystone/socket\n');
     for (const file of files)
       expect(readFileSync(join(directory, file), 'utf8'), file).not.toMatch(/secret-[a-z]+\.|\{\{|undefined|\[object/);
     expect(readFileSync(join(directory, 'ctl1/root/admin-openrc'), 'utf8')).toContain('OS_PASSWORD=‹secret keystone.admin_password›\n');
