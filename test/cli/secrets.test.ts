@@ -1,4 +1,4 @@
-import { cpSync, readFileSync, writeFileSync } from 'node:fs';
+import { cpSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it, vi } from 'vitest';
 import { newDirectory } from '../roles/directories.ts';
@@ -97,13 +97,21 @@ describe('secrets', () => {
   });
 
   it('recipients are listed, added and removed, and it is said what to rotate', async () => {
-    const other = join(newDirectory(), 'other.yaml');
-    writeFileSync(other, readFileSync(file, 'utf8').replace(/^ {2}name: lab$/m, '  name: other'));
-    expect((await cellwise(['secrets', 'init', '-i', other])).code).toBe(0);
-    const recipient = /^(age1\w+) {2}\(this identity\)$/m.exec((await cellwise(['secrets', 'recipients', '-i', other])).out)![1]!;
+    const clone = newDirectory();
+    cpSync(file, join(clone, 'lab.yaml'));
+    cpSync(join(file, '../lab.secrets.age'), join(clone, 'lab.secrets.age'));
+    const theirs = (...words: string[]): Promise<Ended> => cellwise(['secrets', ...words, '-i', join(clone, 'lab.yaml')]);
+    const recipient = (await theirs('identity')).out.trim().split('\n').at(-1)!;
+    expect(recipient).toMatch(/^age1\w{58}$/);
+    expect((await theirs('identity')).out).toBe(`${recipient}\n`);
+    expect((await theirs('show', 'keystone.admin_password')).code).toBe(3);
     expect((await secrets(['recipients', 'add', recipient])).code).toBe(0);
     const [, , fingerprint] = (await secrets(['recipients'])).out.split('\n');
     expect(fingerprint).toMatch(/^fingerprint [0-9a-f]{32}$/);
+    cpSync(join(file, '../lab.secrets.age'), join(clone, 'lab.secrets.age'));
+    expect((await theirs('show', 'keystone.admin_password')).err).toContain(fingerprint!.slice('fingerprint '.length));
+    expect((await theirs('accept', fingerprint!.slice('fingerprint '.length))).code).toBe(0);
+    expect((await theirs('show', 'keystone.admin_password')).out).toMatch(/^\w{32}\n$/);
     const removed = await secrets(['recipients', 'remove', recipient]);
     expect(removed.code).toBe(0);
     expect(removed.out).toContain('\n  cellwise secrets rotate keystone.admin_password\n');
