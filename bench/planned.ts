@@ -3,7 +3,7 @@
 import { planOf, readCloud } from '../src/cli/cloud.ts';
 import { placeholders } from '../src/secrets/placeholders.ts';
 
-const { graph, nodes } = planOf(readCloud(process.argv[2]!), placeholders());
+const { graph, nodes } = planOf(readCloud({ inventory: process.argv[2]! }), placeholders());
 const order = graph.order();
 const edges = order.reduce((sum, id) => sum + graph.needs(id).size, 0);
 const roles = new Set([...nodes.values()].flatMap((node) => (node.kind === 'ready' ? [node.role] : []))).size;

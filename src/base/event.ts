@@ -39,6 +39,18 @@ export interface Summary {
   readonly roundTrips: number;
 }
 
+/** A command of the inventory that is run around the waves of a stage. */
+export interface ShownHook {
+  readonly when: 'before and after each wave' | 'before each wave' | 'after each wave';
+  /** A gate can say no. */
+  readonly gate: boolean;
+  /** `deployer`, as whoever runs the upgrade, or a host, as root. */
+  readonly on: string;
+  readonly run: string;
+  /** Seconds. */
+  readonly within: number;
+}
+
 /** A part of an upgrade's way, as it is shown before anything is touched. */
 export interface ShownStage {
   /** `control/keystone`, `cells/cell1`. */
@@ -49,6 +61,7 @@ export interface ShownStage {
   readonly taken: readonly string[];
   /** What canaries are tried by once they are restored. */
   readonly tried: readonly string[];
+  readonly hooks: readonly ShownHook[];
   /** Hosts that change alike are one entry; the change is that of the first of them. */
   readonly changes: readonly ({ readonly hosts: readonly string[]; readonly change: ShownChange } & StepName)[];
   readonly unknown: readonly ({ readonly hosts: readonly string[]; readonly because: string; readonly irreversible: boolean } & StepName)[];

@@ -11,6 +11,11 @@ export const problemCodes = {
     title: 'A file cannot be read',
     explain: 'The file does not exist, is not a file, or you may not read it. Check the path that you gave with -i.',
   },
+  'file-outside': {
+    title: 'A file lies outside of where it belongs',
+    explain:
+      'What a role or an inventory names is read as you and sent to hosts, so whoever wrote it could have any file of yours sent. A role has the files below its own directory, an inventory those below its own, links followed. Copy the file there, or, for a file that an inventory names, say --allow-outside PATH.',
+  },
   'file-too-large': {
     title: 'A file is too large',
     explain:
@@ -99,6 +104,11 @@ export const problemCodes = {
     title: 'Two hosts have the same name',
     explain: 'Ranges are expanded first: cmp2 and cmp[1-3] name the same host twice.',
   },
+  'host-name': {
+    title: 'A host cannot have this name',
+    explain:
+      'A name is one DNS label of at most 63 characters. "localhost" is every host’s name for itself, and "unknown" is what Cellwise calls a state that it could not read.',
+  },
   'duplicate-address': {
     title: 'Two hosts have the same address',
     explain: 'A range counts its addresses up from the one given, so it takes as many addresses as it has hosts.',
@@ -120,14 +130,29 @@ export const problemCodes = {
     title: 'Two networks share addresses',
     explain: 'Traffic for a shared address would go to one of them by chance.',
   },
+  'service-needed': {
+    title: 'A service is removed that another one needs',
+    explain: '`cloud.services.remove` takes a role out of the cloud together with all that need it, but not what `add` asks for.',
+  },
+  'no-effect': {
+    title: 'Something that is written has no effect',
+    explain:
+      'It is legal, and nothing comes of it: Cellwise does not do this, or no host of this inventory is concerned. A warning: the command goes on.',
+  },
+  'missing-address': {
+    title: 'A host has no address in a network that others like it use',
+    explain:
+      'They speak over two networks, and may not reach each other. Give every such host an address, or leave the network out. A warning for tunnels, which may be routed; an error for storage, whose daemons end without an address in their network.',
+  },
   'no-quorum': {
     title: 'An even number of hosts has to agree',
     explain:
       'The databases on controllers and the Ceph monitors go on only while more than half of them see each other. Two survive no failure, and four no more than three do. Use 1 (no failure survived), 3 or 5.',
   },
-  'too-many-replicas': {
-    title: 'More replicas than storage hosts',
-    explain: 'Each copy of the data is on another host, so a pool with more replicas than there are hosts never becomes healthy.',
+  'too-few-hosts': {
+    title: 'A param asks for more hosts than there are',
+    explain:
+      'Some params count hosts. Copies of data in Ceph are each on another storage host, so a pool with more replicas than there are hosts never becomes healthy.',
   },
   'no-controller': {
     title: 'No host is a controller of the cloud',
@@ -175,6 +200,16 @@ export const problemCodes = {
     title: 'Two subnets have the same key',
     explain: 'Routers refer to subnets by their keys, whichever network they are on. `name` gives two of them the same name in the cloud.',
   },
+  'not-an-image': {
+    title: 'A file is not the image that it should be',
+    explain:
+      'An image is public unless something else is said, so a file must begin as its format does. Name the format under `format`, or give the right file. A raw image cannot be told from any other file: say its `visibility`.',
+  },
+  'no-digest': {
+    title: 'What an http:// URL gives is not checked',
+    explain:
+      'Anybody between the controller and that server can put another image in its place. Write the sha256 or sha512 that its publisher names, or take a https:// URL.',
+  },
   'no-source': {
     title: 'It is not clear where something comes from',
     explain: 'An image has one of file, url and build; a key pair has one of public_key and file.',
@@ -193,8 +228,9 @@ export const problemCodes = {
     explain: '`cellwise explain ROLE` lists the params of a role.',
   },
   'role-name': {
-    title: 'A role is called otherwise than its directory, or like another role',
-    explain: 'The directory is how people find it, and the name is how roles find each other: give both the same name, and each its own.',
+    title: 'The name of a role is taken, or differs from its directory',
+    explain:
+      'The directory is how people find a role, and the name is how roles find each other: give both the same name, and each role its own. A few names are reserved: plans and templates use them for something else.',
   },
   refused: {
     title: 'A change that must not be made',
@@ -262,7 +298,8 @@ export const problemCodes = {
   },
   'plan-stale': {
     title: 'A saved plan is no longer true',
-    explain: 'Hosts, inventory or roles were changed since it was made. Make it anew and look at it before you apply it.',
+    explain:
+      'Hosts, inventory, roles, secrets or Cellwise itself were changed since it was made. Make it anew and look at it before you apply it.',
   },
   'secrets-identity': {
     title: 'The secrets cannot be opened',
@@ -331,6 +368,11 @@ export const problemCodes = {
   'cannot-ask': {
     title: 'Nobody can be asked',
     explain: '`apply` asks before it changes anything. Without a terminal, say --yes.',
+  },
+  'unsafe-directory': {
+    title: 'A directory is not safe to write to',
+    explain:
+      'What `render` writes is called as roles say. So it follows no links, and writes only below directories that belong to you and that others cannot write to.',
   },
   'file-exists': {
     title: 'A file is there already',

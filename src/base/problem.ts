@@ -11,14 +11,20 @@ export interface Place {
 }
 
 /**
- * Something that a person has to put right. `code` is stable, documented in docs/reference/problems.md and explained by
+ * Something that a person has to put right, or to know of. `code` is stable, documented in docs/reference/problems.md and explained by
  * `cellwise explain CODE`; `message` is one sentence; `hint` says what to do.
  */
 export interface Problem {
   readonly code: ProblemCode;
+  /** A warning is legal: it has no effect, or another one than its author may think. Left out: an error, with which nothing is begun. */
+  readonly severity?: 'warning';
   readonly message: string;
   readonly place?: Place;
   readonly hint?: string;
+}
+
+export function isError({ severity }: Pick<Problem, 'severity'>): boolean {
+  return severity === undefined;
 }
 
 /** Characters of a message or a hint. */

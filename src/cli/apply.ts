@@ -10,8 +10,10 @@ import { ask } from './ask.ts';
 import { partOf, placesOf } from './cloud.ts';
 import { tellDropped } from './dropped.ts';
 import { exitOf, exits } from './exit.ts';
+import { leavingNotes } from './leaving.ts';
 import type { Options } from './options.ts';
-import { masked, inSession, type Session } from './session.ts';
+import { say } from './output.ts';
+import { inSession, type Session } from './session.ts';
 
 export async function apply([planFile]: readonly string[], options: Options): Promise<number> {
   if (!options.yes && !process.stdin.isTTY) {
@@ -38,7 +40,7 @@ function refuseMidway(state: UpgradeState | undefined): void {
 
 async function applyIn(whole: Session, planFile: string | undefined, options: Options, midway: boolean): Promise<number> {
   const saved = planFile === undefined ? undefined : readPlan(planFile, whole.plan);
-  if (saved && planFile !== undefined) refuseOther(planFile, saved, whole.plan, undefined);
+  if (saved && planFile !== undefined) refuseOther(planFile, saved, undefined);
   const session = saved ? asSaved(whole, saved.only ?? undefined, options.only) : whole;
   const journal = lateJournal(session);
   tellDropped(session);
@@ -57,8 +59,14 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
         return yes;
       },
     });
-    journal.record(summary);
-    session.emit(summary);
+    if (!journal.begun()) {
+      say(options, 'Nothing was changed.');
+      return session.drain.aborted ? exits.interrupted : exits.failed;
+    }
+    for (const event of [...leavingNotes(session), summary]) {
+      journal.record(event);
+      session.emit(event);
+    }
     const exit = exitOf(summary, session.drain);
     // All hosts have what the secrets say: the former values are used nowhere.
     if (agreed && exit === exits.done && session.only === undefined && !midway) await forgetFormer(session.secrets);
@@ -84,15 +92,16 @@ function asSaved(session: Session, only: string | undefined, asked: string | und
 }
 
 /** A journal that is begun once it is sure that something is done: a run that was refused is no run. */
-export function lateJournal(session: Session): Journal & { begin(text: string): void } {
+export function lateJournal(session: Session): Journal & { begin(text: string): void; begun(): boolean } {
   let journal: Journal | undefined;
-  const record = (event: Event): void => journal?.record(masked(event, session.secrets.mask));
+  const record = (event: Event): void => journal?.record(event);
   return {
     begin(text) {
       journal = openJournal(session.places.runs, session.run);
       record({ type: 'note', text });
       record({ type: 'inventory', hosts: session.cloud.inventory.hosts.map(({ name }) => name) });
     },
+    begun: () => journal !== undefined,
     record,
     synced: () => journal?.synced() ?? Promise.resolve(),
     close: () => journal?.close() ?? Promise.resolve(),

@@ -1,6 +1,6 @@
 import { basename, dirname, extname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { Invalid } from '../base/problem.ts';
+import { Invalid, isError, type Problem } from '../base/problem.ts';
 import type { Inventory } from '../inventory/types.ts';
 import { readInventory } from '../inventory/read.ts';
 import { check } from '../plan/check.ts';
@@ -11,6 +11,8 @@ import type { Plan } from '../plan/plan.ts';
 import { select } from '../plan/select.ts';
 import { readRoles, type Role } from '../roles/role.ts';
 import type { SecretFiles, SecretStore } from '../secrets/store.ts';
+import { tellProblem } from './failure.ts';
+import type { Options } from './options.ts';
 
 /** Where Cellwise keeps what belongs to an inventory. */
 export interface Places {
@@ -45,15 +47,24 @@ export const rolesDirectory = fileURLToPath(new URL('../../roles', import.meta.u
 export interface Cloud {
   readonly inventory: Inventory;
   readonly roles: ReadonlyMap<string, Role>;
+  /** What is legal in its inventory, and has no effect or another than its author may think. */
+  readonly warnings: readonly Problem[];
 }
 
 /** Reads an inventory and the roles; throws Invalid with all that is wrong with both. */
-export function readCloud(file: string): Cloud {
-  const { inventory, problems } = readInventory(file);
+export function readCloud({ inventory: file, allowOutside }: Pick<Options, 'inventory' | 'allowOutside'>): Cloud {
+  const { inventory, problems } = readInventory(file, undefined, allowOutside);
   const { roles, problems: roleProblems } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
   const all = [...problems, ...roleProblems, ...(inventory ? [...checkServices(inventory, roles), ...checkParams(inventory, roles)] : [])];
-  if (!inventory || all.length > 0) throw new Invalid(all);
-  return { inventory, roles };
+  if (!inventory || all.some(isError)) throw new Invalid(all);
+  return { inventory, roles, warnings: all };
+}
+
+/** The same for a command that has no run: its warnings are told at once. */
+export function openCloud(options: Options): Cloud {
+  const cloud = readCloud(options);
+  for (const warning of cloud.warnings) tellProblem(warning, options.json === true);
+  return cloud;
 }
 
 /** Expands and checks a cloud; throws Invalid with all that is wrong. */

@@ -18,7 +18,7 @@ import { entryText, paramText } from './reference.ts';
 
 export function explain([topic = '']: readonly string[], options: Options): number {
   // An inventory is needed for its hosts and roles alone; without one, everything else can be explained.
-  const { inventory } = readInventory(options.inventory);
+  const { inventory } = readInventory(options.inventory, undefined, options.allowOutside);
   const { roles } = readRoles(rolesDirectory, ...(inventory?.roles ?? []));
   // Asked when it matters only: resources that cannot be made are no reason not to explain the rest.
   const ofCloud = (): readonly Role[] => (inventory ? withResources(inventory, wantedRoles(inventory, roles), placeholders().get) : []);
@@ -52,11 +52,16 @@ function roleText(role: Role): string {
     `${role.name}: ${role.summary}`,
     `On ${role.hosts === 'first' ? 'the first of the hosts' : 'hosts'} of kind ${role.on.join(', ')}.${role.needs.length > 0 ? ` Needs ${role.needs.join(', ')}.` : ''}`,
     ...(params.length > 0 ? ['Params:', ...params] : []),
+    ...(role.listens.length > 0 ? ['Listens on:', ...role.listens.map(listenerText)] : []),
     'Steps:',
     ...steps,
     ...(role.health.length > 0 ? ['Healthy when:', ...asked(role.health)] : []),
     ...(role.verify.length > 0 ? ['Tried by `verify`:', ...asked(role.verify)] : []),
   ].join('\n');
+}
+
+function listenerText({ port, protocol, from, purpose, encrypted }: Role['listens'][number]): string {
+  return `  ${port}/${protocol}: ${purpose}, from ${from.join(', ')}${encrypted ? ` (${encrypted})` : ''}`;
 }
 
 function problemText(code: keyof typeof problemCodes): string {

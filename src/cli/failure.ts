@@ -1,21 +1,21 @@
-import { Invalid, type Problem } from '../base/problem.ts';
+import { Invalid, isError, type Problem } from '../base/problem.ts';
+import { clean, printable } from '../base/printable.ts';
 import { Unreachable } from '../base/shell.ts';
 import { Locked } from '../engine/work.ts';
-import { colors, problemText } from '../report/words.ts';
+import { colors, count, problemText } from '../report/words.ts';
 import { exits } from './exit.ts';
-import { useColor } from './output.ts';
+import { complain, print, useColor } from './output.ts';
 
 /** Says why a command could not go on, and returns the exit code. A person's mistake gets no stack trace. */
 export function tell(error: unknown, json: boolean): number {
-  const c = colors(useColor(process.stderr));
   const report = (problem: Problem): void => {
-    if (json) process.stdout.write(`${JSON.stringify({ type: 'problem', problem })}\n`);
-    process.stderr.write(`${problemText(problem, c)}\n`);
+    tellProblem(problem, json);
   };
   if (error instanceof Invalid) {
     error.problems.forEach(report);
-    const n = error.problems.length;
-    if (n > 1) process.stderr.write(`${n} problems.\n`);
+    const errors = error.problems.filter(isError).length;
+    const warnings = error.problems.length - errors;
+    if (errors + warnings > 1) complain(`${count(errors, 'error')}${warnings > 0 ? ` and ${count(warnings, 'warning')}` : ''}.`);
     return exits.invalid;
   }
   if (error instanceof Locked || error instanceof Unreachable) {
@@ -24,13 +24,20 @@ export function tell(error: unknown, json: boolean): number {
     report({ code, message: error.message, ...(hint === undefined ? {} : { hint }) });
     return exit;
   }
+  const c = colors(useColor(process.stderr));
   if (isFileError(error)) {
-    process.stderr.write(`${c.red('error')} ${error.path} cannot be used: ${error.message.replace(/, \w+ '.*$/, '')}\n`);
+    complain(`${c.red('error')} ${printable(`${error.path} cannot be used: ${error.message.replace(/, \w+ '.*$/, '')}`)}`);
     return exits.invalid;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`${c.red('bug')} Cellwise did not expect this; please report it:\n${text}\n`);
+  complain(`${c.red('bug')} Cellwise did not expect this; please report it:\n${printable(text)}`);
   return exits.failed;
+}
+
+/** A problem as people read it, and as an event. */
+export function tellProblem(problem: Problem, json: boolean): void {
+  if (json) void print(`${JSON.stringify({ type: 'problem', problem: clean(problem) })}\n`);
+  complain(problemText(clean(problem), colors(useColor(process.stderr))));
 }
 
 /** What the file system refused: the disk is full, a directory is missing, permission is denied. */

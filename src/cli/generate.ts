@@ -1,6 +1,8 @@
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { editorSchema } from '../roles/role-schema.ts';
-import { problemsReference, stepsReference } from './reference.ts';
+import { readRoles } from '../roles/role.ts';
+import { rolesDirectory } from './cloud.ts';
+import { portsReference, problemsReference, stepsReference } from './reference.ts';
 
 /** Files that are made from the code, by path from the top of the source tree. */
 export function generatedFiles(): ReadonlyMap<string, string> {
@@ -8,6 +10,7 @@ export function generatedFiles(): ReadonlyMap<string, string> {
     ['schemas/role.schema.json', `${JSON.stringify(editorSchema(), null, 2)}\n`],
     ['docs/reference/steps.md', stepsReference()],
     ['docs/reference/problems.md', problemsReference()],
+    ['docs/reference/ports.md', portsReference(readRoles(rolesDirectory).roles.values())],
   ]);
 }
 

@@ -4,14 +4,14 @@ import { Invalid } from '../base/problem.ts';
 import type { Inventory } from '../inventory/types.ts';
 import * as labs from '../lab/lab.ts';
 import type { LabSpec } from '../lab/layout.ts';
-import { placesOf, readCloud } from './cloud.ts';
+import { placesOf, openCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import { openAudience } from './audience.ts';
 import { say } from './output.ts';
 import type { Options } from './options.ts';
 
 export async function lab([action, ...words]: readonly string[], options: Options): Promise<number> {
-  const { inventory } = readCloud(options.inventory);
+  const { inventory } = openCloud(options);
   const spec = specOf(inventory, options.inventory);
   const output = openAudience(options, 'lab');
   switch (action) {

@@ -1,6 +1,7 @@
 /** What the command line gave, commander's names. */
 export interface Options {
   readonly inventory: string;
+  readonly allowOutside?: readonly string[];
   readonly json?: boolean;
   readonly out?: string;
   readonly format?: string;

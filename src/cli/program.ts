@@ -21,6 +21,8 @@ const only = new Option(
   '--only <selector>',
   'work on a part and what it needs: host:NAME, role:NAME, cell:NAME, kind:NAME, or a name alone',
 );
+/** For an option that can be given several times. */
+const collected = (text: string, all: readonly string[] | undefined): readonly string[] => [...(all ?? []), text];
 const out = (what: string): Option => new Option('--out <path>', what);
 
 const entries: readonly Entry[] = [
@@ -157,7 +159,7 @@ const entries: readonly Entry[] = [
       new Option(
         '--fail <host:step>',
         'what goes wrong in a rehearsal: HOST:STEP or HOST:STEP:KIND; kinds are dead, fail, hang, slow, flap',
-      ).argParser((text: string, all: readonly string[] | undefined) => [...(all ?? []), text]),
+      ).argParser(collected),
       new Option('--from <release>', 'the release that a rehearsal begins with'),
     ],
     examples: [
@@ -213,6 +215,7 @@ function add(program: Command, { usage, summary, details, options = [], examples
     .command(usage)
     .description(summary)
     .option('-i, --inventory <file>', 'the inventory', 'inventory.yaml')
+    .option('--allow-outside <path>', 'a file or directory outside the inventory’s directory that it may have sent to hosts', collected)
     .option('--json', 'one JSON event a line on standard output')
     .addHelpText(
       'after',

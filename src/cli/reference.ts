@@ -1,7 +1,10 @@
 import { problemCodes } from '../base/problem-codes.ts';
+import { portsOf, type Listener } from '../plan/listeners.ts';
 import { checks } from '../resources/checks.ts';
 import type { ParamsSchema, ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
+import type { Role } from '../roles/role.ts';
+import { visitors } from '../roles/role-schema.ts';
 import { trials } from '../trials/index.ts';
 
 interface Described {
@@ -67,6 +70,45 @@ export function stepsReference(): string {
     [...trials.values()].map((each) => section(each)).join('\n\n'),
     '',
   ].join('\n');
+}
+
+/** docs/reference/ports.md: every port that a role opens, as its params are when they are left out. */
+export function portsReference(roles: Iterable<Role>): string {
+  const rows = [...roles].flatMap((role) => {
+    const params = Object.fromEntries(Object.entries(role.params).map(([name, schema]) => [name, schema.default]));
+    return role.listens.map((written) => {
+      const { protocol, network, from, purpose, encrypted = 'no' } = written;
+      const on = `${written.once || role.hosts === 'first' ? 'the first ' : ''}${role.on.join(', ')}`;
+      const who = from.map((visitor) => visitors[visitor]).join(', ');
+      return [
+        role.name,
+        on,
+        `${portText(portsOf(written, params))}/${protocol}`,
+        from.join() === 'host' ? 'loopback' : network,
+        who,
+        purpose,
+        encrypted,
+      ];
+    });
+  });
+  return [
+    '# Ports',
+    '',
+    generated,
+    '',
+    'What the roles open on their hosts, and who has business there. `role.yaml` says so under `listens`. Cellwise configures no firewall yet: until it',
+    'does, keep everybody but hosts and the deployer away from all ports that are not for anybody ([security](../security.md)). Port numbers that are params',
+    'of the role are those that it has when the inventory says nothing else.',
+    '',
+    '| role | hosts | port | network | who comes | what is there | encrypted |',
+    '|---|---|---|---|---|---|---|',
+    ...rows.map((row) => `| ${row.map(cell).join(' | ')} |`),
+    '',
+  ].join('\n');
+}
+
+function portText({ first, last }: Pick<Listener, 'first' | 'last'>): string {
+  return first === last ? String(first) : `${first}-${last}`;
 }
 
 /** docs/reference/problems.md: every code that a problem can have. */

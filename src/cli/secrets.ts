@@ -6,11 +6,11 @@ import { count } from '../report/words.ts';
 import { addRecipient, remove, removeRecipient, undo } from '../secrets/edits.ts';
 import { makeIdentity, protect, readIdentity } from '../secrets/identity.ts';
 import { openSecrets, type SecretsFile } from '../secrets/store.ts';
-import { placesOf, planOf, readCloud } from './cloud.ts';
+import { openCloud, placesOf, planOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import { openSecretsOf, stamp } from './open-secrets.ts';
 import type { Options } from './options.ts';
-import { say } from './output.ts';
+import { print, say } from './output.ts';
 import { askPassphrase, askTwice } from './prompt.ts';
 import { listLines } from './secret-list.ts';
 import { readValue } from './secret-value.ts';
@@ -24,9 +24,15 @@ interface Desk {
 
 const actions: Readonly<Record<string, (desk: Desk) => void | Promise<void>>> = {
   list: ({ secrets, options }) => {
-    for (const line of listLines(secrets, usesOf(options), options.json === true)) process.stdout.write(`${line}\n`);
+    void print(
+      listLines(secrets, usesOf(options), options.json === true)
+        .map((line) => `${line}\n`)
+        .join(''),
+    );
   },
   show: ({ secrets, words: [name] }) => {
+    // The only text that is meant to show one.
+    // eslint-disable-next-line no-restricted-syntax
     process.stdout.write(`${secrets.get(known(secrets, name)).reveal()}\n`);
   },
   set,
@@ -73,7 +79,7 @@ export async function secrets([action = '', ...words]: readonly string[], option
     throw refused('no-secrets', `There are no secrets yet: ${places.file} is missing`, 'Make them by `cellwise secrets init`.');
   if (action === 'accept') return accept(words[0], options);
   const opened = await (action === 'set'
-    ? openSecretsOf(readCloud(options.inventory), options.inventory)
+    ? openSecretsOf(readCloud(options), options.inventory)
     : openSecrets(places, { passphrase: askPassphrase }));
   await actions[action]!({ secrets: opened, words, options });
   return exits.done;
@@ -82,7 +88,7 @@ export async function secrets([action = '', ...words]: readonly string[], option
 async function init(options: Options): Promise<number> {
   const places = placesOf(options.inventory).secrets;
   const existed = existsSync(places.file);
-  const cloud = readCloud(options.inventory);
+  const cloud = openCloud(options);
   const store = await openSecretsOf(cloud, options.inventory);
   // Working out the plan asks for every secret that the cloud needs.
   planOf(cloud, store);
@@ -109,7 +115,7 @@ async function accept(fingerprint: string | undefined, options: Options): Promis
   if (fingerprint === undefined)
     throw refused('usage', 'Which fingerprint?', 'Ask whoever wrote the file: `cellwise secrets recipients` prints it there.');
   const places = placesOf(options.inventory).secrets;
-  const { name } = readCloud(options.inventory).inventory.cloud;
+  const { name } = readCloud(options).inventory.cloud;
   const store = await openSecrets(places, { passphrase: askPassphrase, accept: fingerprint });
   if (store.contents().cloud !== name) {
     stamp(store, name);
@@ -154,8 +160,8 @@ async function rotate({ secrets: store, words: [given], options }: Desk): Promis
 async function recipients({ secrets: store, words: [action, recipient = ''], options }: Desk): Promise<void> {
   if (action === undefined) {
     const own = store.identity.recipient;
-    for (const each of store.contents().recipients.keys()) process.stdout.write(`${each}${each === own ? '  (this identity)' : ''}\n`);
-    process.stdout.write(`fingerprint ${store.fingerprint()}\n`);
+    const all = [...store.contents().recipients.keys()].map((each) => `${each}${each === own ? '  (this identity)' : ''}`);
+    await print([...all, `fingerprint ${store.fingerprint()}`, ''].join('\n'));
     return;
   }
   if (action === 'add') {
@@ -198,7 +204,7 @@ async function passphrase({ secrets: store, words: [action], options }: Desk): P
 }
 
 function usesOf(options: Options): ReadonlyMap<string, SecretUse> {
-  const { inventory, roles } = readCloud(options.inventory);
+  const { inventory, roles } = readCloud(options);
   return secretUses(inventory, roles);
 }
 

@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
-import type { Event } from '../base/event.ts';
-import { printable } from '../base/printable.ts';
 import { Invalid } from '../base/problem.ts';
 import type { Holder } from '../base/shell.ts';
 import type { Open, RunOptions } from '../engine/work.ts';
@@ -36,7 +34,7 @@ export async function inSession(options: Options, command: string, work: (sessio
 
 /** Reads the cloud, opens its secrets, and readies what reaches its hosts. Throws Invalid. */
 async function openSession(options: Options, command: string): Promise<Session> {
-  const cloud = readCloud(options.inventory);
+  const cloud = readCloud(options);
   const places = placesOf(options.inventory);
   const secrets = await openSecretsOf(cloud, options.inventory);
   const unset = unsetSecrets(cloud.inventory, secrets.has);
@@ -52,6 +50,7 @@ async function openSession(options: Options, command: string): Promise<Session> 
       `${made.length} secrets were missing: made, and kept encrypted in ${places.secrets.file}. Its key is ${places.secrets.identity}: keep a copy.`,
     );
   }
+  for (const problem of cloud.warnings) output.emit({ type: 'problem', problem });
   const run = runName();
   const part = partOf(plan, options.only);
   return {
@@ -63,10 +62,10 @@ async function openSession(options: Options, command: string): Promise<Session> 
     ...(part ? { only: part } : {}),
     command,
     run,
-    open: opener(cloud.inventory, secrets),
-    emit: (event) => {
-      output.emit(masked(event, secrets.mask));
-    },
+    open: opener(cloud.inventory, secrets, (text) => {
+      output.emit({ type: 'note', text });
+    }),
+    emit: output.emit,
     drain: drainOnInterrupt(output),
     holder: { run, who: `${userInfo().username}@${hostname()}`, what: `cellwise ${command}`, since: new Date().toISOString() },
   };
@@ -83,41 +82,28 @@ function drainOnInterrupt(output: Audience): AbortSignal {
   for (const signal of ['SIGINT', 'SIGTERM'] as const) {
     process.on(signal, () => {
       if (drain.signal.aborted) process.exit(130);
-      output.emit({ type: 'note', text: 'Interrupted: finishing what runs. Once more stops at once.' });
+      output.emit({ type: 'note', text: 'Interrupted: nothing more is started. Press Ctrl-C again to stop at once.' });
       drain.abort();
     });
   }
   return drain.signal;
 }
 
-/** An event in which no text holds a secret, whatever a host printed. */
-export function masked(event: Event, mask: (text: string) => string): Event {
-  if (event.type === 'step-ok' || event.type === 'summary') return event;
-  return deep(event, mask) as Event;
-}
-
-function deep(value: unknown, mask: (text: string) => string): unknown {
-  // What a host says is for a screen: it must not move its cursor. The longest text is a diff.
-  if (typeof value === 'string') return printable(mask(value), 512 * 1024);
-  if (Array.isArray(value)) return value.map((item) => deep(item, mask));
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, deep(part, mask)]));
-}
-
-function opener(inventory: Inventory, secrets: SecretStore): Open {
-  const shared = new Shared();
+function opener(inventory: Inventory, secrets: SecretStore, note: (text: string) => void): Open {
+  const shared = new Shared(note);
   const byName = new Map(inventory.hosts.map((host) => [host.name, host]));
   return (name, early) => connect(target(byName.get(name)!, secrets), { shared, ...(early ? { early } : {}) });
 }
 
 function target(host: Host, secrets: SecretStore): SshTarget {
   const { ssh } = host;
+  const knownHosts = ssh.knownHosts === undefined ? {} : { knownHosts: [ssh.knownHosts] };
   return {
     ...common(ssh, secrets),
     name: host.name,
     address: host.address,
     ...sudoOf(ssh, secrets),
-    knownHosts: [ssh.knownHosts],
+    ...knownHosts,
     hostKeys: ssh.hostKeys,
     ...(ssh.bastion
       ? {
@@ -125,7 +111,7 @@ function target(host: Host, secrets: SecretStore): SshTarget {
             ...common({ ...ssh.bastion, agent: ssh.agent, config: ssh.config }, secrets),
             name: ssh.bastion.address,
             address: ssh.bastion.address,
-            knownHosts: [ssh.knownHosts],
+            ...knownHosts,
             hostKeys: ssh.bastion.hostKeys,
           },
         }
@@ -141,9 +127,14 @@ function common({ user, port, identity, passphrase, agent, config }: Common, sec
     ...(port === undefined ? {} : { port }),
     ...(identity === undefined ? {} : { identities: [identity] }),
     ...(passphrase === undefined ? {} : { passphrase: () => Promise.resolve(secretOf(passphrase, secrets)) }),
-    agent: agent ? (process.env['SSH_AUTH_SOCK'] ?? null) : null,
+    ...agentOf(agent, process.env['SSH_AUTH_SOCK']),
     ...(config ? { sshConfig: '~/.ssh/config' } : {}),
   };
+}
+
+function agentOf(wanted: boolean, socket: string | undefined): Pick<SshTarget, 'agent' | 'defaultAgent'> {
+  if (!wanted) return { agent: null };
+  return socket === undefined ? {} : { defaultAgent: socket };
 }
 
 function secretOf(ref: SecretRef, secrets: SecretStore): ReturnType<SecretStore['get']> {

@@ -1,24 +1,21 @@
-import { spawn } from 'node:child_process';
 import { closeSync, existsSync, rmSync } from 'node:fs';
-import type { Output } from '../base/command.ts';
 import { Invalid } from '../base/problem.ts';
-import { canonical } from '../base/state.ts';
 import type { Clock } from '../base/clock.ts';
 import { nowhere, readRuns } from '../engine/journal.ts';
 import { isOpen, openLedger, stateOf, type UpgradeState } from '../engine/ledger.ts';
-import { readPlan, refuseOther, refuseStale, savePlan } from '../engine/plan-file.ts';
+import { readPlan, refuseChanged, refuseOther, refuseStale, savePlan } from '../engine/plan-file.ts';
 import { preflight, type Preflight } from '../engine/preflight.ts';
 import { durations, preview } from '../engine/preview.ts';
 import { progressOf } from '../engine/progress.ts';
 import * as engine from '../engine/upgrade.ts';
 import { wallClock } from '../engine/work.ts';
 import { appendPrivate } from '../private/private.ts';
-import type { Hook } from '../inventory/types.ts';
 import type { Journey } from '../plan/journey.ts';
 import { lateJournal } from './apply.ts';
 import { ask } from './ask.ts';
 import { journeyIn, placesOf } from './cloud.ts';
 import { exits } from './exit.ts';
+import { runHere } from './hook.ts';
 import type { Options } from './options.ts';
 import { say } from './output.ts';
 import { rehearse } from './rehearse.ts';
@@ -52,7 +49,7 @@ async function plan(session: Session, options: Options): Promise<number> {
   const looked = await look(session, journey);
   await session.output.end();
   if (options.out !== undefined) {
-    savePlan(options.out, journey.plan, looked.told, undefined, textOf(journey));
+    savePlan(options.out, journey.plan, looked.told, undefined, journey);
     say(options, `Saved. Run exactly this by: cellwise upgrade run ${options.out} -i ${options.inventory}`);
   }
   return looked.reasons.length > 0 ? exits.failed : exits.done;
@@ -74,10 +71,11 @@ async function run(session: Session, action: 'run' | 'resume', planFile: string 
   const open = isOpen(state) ? state : undefined;
   refuseAction(action, open, journey);
   const saved = planFile === undefined ? undefined : readPlan(planFile, journey.plan);
-  if (saved && planFile !== undefined) refuseOther(planFile, saved, journey.plan, textOf(journey));
+  if (saved && planFile !== undefined) refuseOther(planFile, saved, journey);
   const looked = await look(session, journey);
   if (looked.reasons.length > 0 && !open) return exits.failed;
-  if (saved && planFile !== undefined && !open) refuseStale(planFile, saved, journey.plan, looked.told);
+  // What hosts are like has changed since an upgrade was begun; what is to be done must not.
+  if (saved && planFile !== undefined) (open ? refuseChanged : refuseStale)(planFile, saved, journey.plan, looked.told);
   if (!options.yes && !(await askOrRefuse(session, open ? 'Go on with this upgrade?' : 'Begin this upgrade?'))) return exits.done;
   rmSync(session.places.upgrade.pause, { force: true });
   return walk(session, journey, action, looked.from, options);
@@ -143,40 +141,6 @@ function inputs(session: Session, journey: Journey, from: readonly string[], opt
       if (event) session.emit(event);
     },
   };
-}
-
-/** Runs a hook where Cellwise runs; what does not end in time is ended with all that it started. */
-function runHere({ run: script, within }: Hook, names: engine.Names): Promise<Output> {
-  return new Promise((resolve, reject) => {
-    const child = spawn('/bin/sh', ['-c', script], {
-      detached: true,
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...names },
-    });
-    const [out, err]: [Buffer[], Buffer[]] = [[], []];
-    let timedOut = false;
-    const timer = setTimeout(() => {
-      timedOut = true;
-      process.kill(-child.pid!, 'SIGKILL');
-    }, within * 1000);
-    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
-    child.on('error', reject);
-    child.on('close', (code) => {
-      clearTimeout(timer);
-      resolve({
-        code: timedOut ? 124 : (code ?? 255),
-        out: Buffer.concat(out),
-        err: Buffer.concat(err),
-        ...(timedOut ? { timedOut } : {}),
-      });
-    });
-  });
-}
-
-/** What of a journey is decided by the inventory: whoever changes it has another plan. */
-function textOf({ to, stages }: Journey): string {
-  return canonical([to, stages.map(({ id, policy, waves }) => [id, policy, waves.map(({ works }) => works.map(({ host }) => host))])]);
 }
 
 function refuseAction(action: 'run' | 'resume', open: UpgradeState | undefined, journey: Journey): void {

@@ -31,8 +31,8 @@ function loadAjv(): Ajv2020 {
     validateSchema: false,
     addUsedSchema: false,
     formats: Object.fromEntries(Object.entries(formats).map(([name, { test }]) => [name, test])),
-    // Editors show patternErrorMessage too.
-    keywords: ['patternErrorMessage'],
+    // Editors show patternErrorMessage too; what hostsOf asks for is checked where the hosts are known.
+    keywords: ['patternErrorMessage', 'hostsOf'],
   });
 }
 

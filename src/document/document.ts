@@ -26,6 +26,7 @@ export type Path = readonly (string | number)[];
 /** Something wrong with a value, not yet placed in a text. */
 export interface Fault {
   readonly code: ProblemCode;
+  readonly severity?: Problem['severity'];
   readonly path: Path;
   /** What to point at: the value (when left out), or its key. */
   readonly at?: 'key' | 'value';
@@ -119,8 +120,8 @@ function rememberPlaces(file: string, text: string, { value, root, targets, comp
     })),
     place: (path, at = 'value') => placeOf(...rangeOf(path, at)),
     written: (path) => text.slice(...rangeOf(path, 'value')),
-    problem({ code, path, at = 'value', message, hint }) {
-      return { code, message, place: placeOf(...rangeOf(path, at)), ...(hint && { hint }) };
+    problem({ code, severity, path, at = 'value', message, hint }) {
+      return { code, ...(severity && { severity }), message, place: placeOf(...rangeOf(path, at)), ...(hint && { hint }) };
     },
   };
 }

@@ -19,6 +19,8 @@ export const formats: Readonly<Record<string, Format>> = {
   // What is a secret, and what may hold one, is for whoever resolves secrets.
   secret: { test: () => true, expected: 'a secret' },
   text: { test: () => true, expected: 'text' },
+  // Whose file it may be is for whoever knows who wrote it.
+  'local-file': { test: () => true, expected: 'a file' },
 };
 
 function networkOf(cidr: string): string | undefined {

@@ -42,6 +42,7 @@ const keywords: Readonly<Record<string, Keyword | undefined>> = {
   description: remark,
   default: remark,
   patternErrorMessage: remark,
+  hostsOf: remark,
 
   $ref: (pointer: string, _schema, testOf, root) => {
     const target = pointer

@@ -1,9 +1,9 @@
 import type { Event, Summary } from '../base/event.ts';
 import type { Holder } from '../base/shell.ts';
-import { compare } from '../base/state.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import { isUnknown, type Found } from '../resources/define.ts';
 import type { Journal } from './journal.ts';
+import { changeOf } from './look.ts';
 import { apply, plan as look, tryOut } from './run.ts';
 import { Shells } from './shells.ts';
 import type { Told } from './tell.ts';
@@ -30,7 +30,6 @@ const ofRuns: ReadonlySet<Event['type']> = new Set([
   'step-unknown',
   'told',
   'walk-start',
-  'step-ok',
   'critical-path',
 ]);
 
@@ -104,12 +103,15 @@ export class Acts {
 
   #hearing() {
     let [down, failed]: (string | undefined)[] = [];
+    const started = new Set<string>();
     return {
       emit: (event: Event) => {
         if (event.type === 'host-down') down ??= event.message;
         if (event.type === 'step-failed') failed ??= `${event.role}: ${event.stepType} ${event.name}: ${event.message}`;
         if (event.type === 'step-blocked') failed ??= `${event.step} is blocked by ${event.by}`;
-        if (!ofRuns.has(event.type)) this.#options.emit(event);
+        if (event.type === 'step-start') started.add(event.step);
+        // Of steps that are as they should be, only those whose beginning was told.
+        if (event.type === 'step-ok' ? started.has(event.step) : !ofRuns.has(event.type)) this.#options.emit(event);
       },
       down: () => down,
       failed: () => failed,
@@ -125,5 +127,5 @@ function outcomeOf(summary: Summary, down: string | undefined, failed: string | 
 
 /** Whether what was found is what a step wants. */
 export function isSo(step: Step, found: Found | undefined): boolean {
-  return found !== undefined && !isUnknown(found) && compare(found, step.resource.desired(step.params)) === null;
+  return found !== undefined && !isUnknown(found) && changeOf(step, found) === null;
 }

@@ -1,4 +1,5 @@
 import { appendFileSync, closeSync, fsyncSync, readFileSync } from 'node:fs';
+import { printable } from '../base/printable.ts';
 import { appendPrivate } from '../private/private.ts';
 
 /** What an upgrade writes down of itself, each before the next thing is done: all that going on needs. */
@@ -40,7 +41,7 @@ export function openLedger(file: string, clock: () => Date = () => new Date()): 
   return {
     facts,
     write(fact) {
-      const dated = { at: clock().toISOString(), ...fact };
+      const dated = { at: clock().toISOString(), ...sayable(fact) };
       const open = appendPrivate(file);
       try {
         // A line that a crash has torn is ended first, or this one would be lost with it.
@@ -52,6 +53,11 @@ export function openLedger(file: string, clock: () => Date = () => new Date()): 
       facts.push(dated);
     },
   };
+}
+
+/** A fact that names its reason in words fit for people; all else in it are names that the planner has made. */
+function sayable(fact: Fact): Fact {
+  return 'why' in fact ? { ...fact, why: printable(fact.why, 4000) } : fact;
 }
 
 function endsWell(file: string): boolean {

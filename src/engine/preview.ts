@@ -1,5 +1,6 @@
-import type { ShownStage, StepName } from '../base/event.ts';
+import type { ShownHook, ShownStage, StepName } from '../base/event.ts';
 import { canonical } from '../base/state.ts';
+import type { Hook } from '../inventory/types.ts';
 import { worksOf, type HostWork, type Journey, type Stage } from '../plan/journey.ts';
 import type { Step } from '../plan/plan.ts';
 import type { Entry } from './journal.ts';
@@ -38,10 +39,20 @@ export function preview(journey: Journey, told: Told, seconds: (step: Step) => n
       drain: stage.policy.drain,
       taken: [...new Set(taken.map(({ role, stepType, name }) => `${role}: ${stepType} ${name}`))],
       tried: stage.phase === 'cells' ? triedOn(journey, stage) : [],
+      hooks: hooksOf(stage),
       ...changesOf(steps, told),
       ...expected(journey, stage, told, seconds),
     };
   });
+}
+
+function hooksOf({ policy: { gates, hooks } }: Stage): ShownHook[] {
+  const shown = (some: readonly Hook[], when: ShownHook['when'], gate: boolean) => some.map((hook) => ({ when, gate, ...hook }));
+  return [
+    ...shown(gates, 'before and after each wave', true),
+    ...shown(hooks.beforeWave, 'before each wave', false),
+    ...shown(hooks.afterWave, 'after each wave', false),
+  ];
 }
 
 function triedOn({ plan }: Journey, { waves }: Stage): string[] {

@@ -3,7 +3,7 @@ import type { Holder, Shell } from '../base/shell.ts';
 import { Invalid, type Problem } from '../base/problem.ts';
 import { Secret } from '../base/secret.ts';
 import type { Change, Difference } from '../base/state.ts';
-import type { Step } from '../plan/plan.ts';
+import type { PlanNode, Step } from '../plan/plan.ts';
 import type { Found } from '../resources/define.ts';
 import { contentDiffs } from './content-diff.ts';
 import { forecast, type Forecast } from './forecast.ts';
@@ -12,6 +12,8 @@ import { Locked, named, type EarlyShell, type Work } from './work.ts';
 
 /** What a run would do, and what it rests on. */
 export interface Told {
+  /** What it is about: all of the plan, or the part that was asked for. */
+  readonly nodes: readonly PlanNode[];
   readonly forecasts: ReadonlyMap<string, Forecast>;
   /** By step: what the survey found; nothing for hosts that are down. */
   readonly found: ReadonlyMap<string, Found>;
@@ -41,7 +43,7 @@ export async function tell(work: Work, holder?: Holder): Promise<Told> {
   const tally = (kind: Forecast['kind']): number => [...forecasts.values()].filter((each) => each.kind === kind).length;
   const [changes, unknown] = [tally('change'), tally('unknown')];
   work.emit({ type: 'told', changes, unknown, hosts: work.hosts.filter((host) => work.isUp(host)).length });
-  return { forecasts, found, ill, shown, pending: changes + unknown };
+  return { nodes: work.nodes, forecasts, found, ill, shown, pending: changes + unknown };
 }
 
 /** A change that must not be made stops all others: throws Invalid with each, before anything is touched. */

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import type { Emit, Event, StepName, Summary } from '../base/event.ts';
+import { clean, printable } from '../base/printable.ts';
 import { Unreachable, type Holder, type Shell } from '../base/shell.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Health, Plan, PlanNode, Step } from '../plan/plan.ts';
@@ -36,7 +37,7 @@ export class Locked extends Error {
   readonly holder: Holder;
 
   constructor(host: string, holder: Holder) {
-    super(`${host} is locked by ${holder.who}, who runs "${holder.what}" since ${holder.since}`);
+    super(printable(`${host} is locked by ${holder.who}, who runs "${holder.what}" since ${holder.since}`));
     this.name = 'Locked';
     this.host = host;
     this.holder = holder;
@@ -70,7 +71,10 @@ export class Work {
     this.plan = plan;
     this.graph = only ? plan.graph.only(only) : plan.graph;
     this.nodes = [...this.graph.ids()].map((id) => plan.nodes.get(id)!);
-    this.emit = emit;
+    // Whoever hears of this run, hears what is fit for people: reports, and an upgrade that writes down why it stopped.
+    this.emit = (event) => {
+      emit(clean(event));
+    };
     this.drain = drain;
     this.#open = open;
     this.#steps = Map.groupBy(
@@ -86,7 +90,7 @@ export class Work {
       dial: async (host, address, port) => (await this.reach(host)).dial(address, port),
       mend: async (host, ...command) => (await this.reach(host)).mend(...command),
     });
-    emit({ type: 'run-start', run, command, cloud: plan.inventory.cloud.name, hosts: this.hosts.length, steps: this.#stepCount() });
+    this.emit({ type: 'run-start', run, command, cloud: plan.inventory.cloud.name, hosts: this.hosts.length, steps: this.#stepCount() });
   }
 
   stepsOf(host: string): readonly Step[] {
@@ -109,9 +113,7 @@ export class Work {
   async connect(host: string, early?: (shell: EarlyShell) => void): Promise<void> {
     const at = this.clock.now();
     try {
-      const shell = await this.#open(host, early);
-      this.#shells.set(host, shell);
-      this.#refuseOther(shell);
+      await this.#openChecked(host, early);
       this.emit({ type: 'host-up', host, seconds: this.since(at) });
     } catch (error) {
       this.#lose(error);
@@ -134,10 +136,7 @@ export class Work {
 
   async #visit(host: string): Promise<Shell> {
     try {
-      const shell = await this.#open(host);
-      this.#shells.set(host, shell);
-      this.#refuseOther(shell);
-      return shell;
+      return await this.#openChecked(host);
     } catch (error) {
       this.#visits.delete(host);
       throw error;
@@ -175,17 +174,39 @@ export class Work {
     await Promise.all([...this.#shells.values()].map((shell) => shell.close()));
   }
 
-  /** A host of another operating system than the inventory says is not touched. */
-  #refuseOther({ host, facts }: Shell): void {
-    const { os } = this.plan.inventory.cloud;
-    const is = `${facts.os.id}-${facts.os.version}`;
-    if (is === os) return;
-    this.#shells.delete(host);
-    throw new Unreachable(
+  /** A host that is not the one which the inventory means is left again at once, untouched. */
+  async #openChecked(host: string, early?: (shell: EarlyShell) => void): Promise<Shell> {
+    const shell = await this.#open(host, early);
+    const wrong = this.#mistaken(shell);
+    if (wrong) {
+      await shell.close();
+      throw wrong;
+    }
+    this.#shells.set(host, shell);
+    return shell;
+  }
+
+  /** Services announce themselves by the host's own name, and are looked for by the inventory's. */
+  #mistaken({ host, facts: { hostname, os } }: Shell): Unreachable | undefined {
+    const { cloud, hosts } = this.plan.inventory;
+    const runs = `${os.id}-${os.version}`;
+    if (runs !== cloud.os)
+      return new Unreachable(
+        host,
+        'other-os',
+        `${host} runs ${runs}, and Cellwise works on ${cloud.os} alone`,
+        `Install ${cloud.os} on ${host}.`,
+      );
+    if (hostname === host) return undefined;
+    const address = hosts.find(({ name }) => name === host)?.address ?? host;
+    const hint = hosts.some(({ name }) => name === hostname)
+      ? `${hostname} is another host of the inventory: are their addresses swapped?`
+      : `Run \`hostnamectl set-hostname ${host}\` there, or rename it in the inventory; if services of a cloud run on it already, only the latter.`;
+    return new Unreachable(
       host,
-      'other-os',
-      `${host} runs ${is}, and the inventory says ${os}`,
-      'Say what it runs under cloud.os, or install the other.',
+      'other-host',
+      `${address} calls itself ${hostname || 'nothing'}, and the inventory calls it ${host}`,
+      hint,
     );
   }
 

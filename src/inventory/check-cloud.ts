@@ -1,6 +1,6 @@
 import { contains, formatBlock, isReserved, parseAddress, parseBlock } from '../base/ipv4.ts';
-import type { Json } from '../base/state.ts';
-import type { Fault, Path } from '../document/document.ts';
+import type { Fault } from '../document/document.ts';
+import { checkEffect } from './check-effect.ts';
 import { carriedCells } from './inventory.ts';
 import type { Host, Inventory, Kind, Written } from './types.ts';
 import { checkUpgrades } from './upgrade.ts';
@@ -13,8 +13,9 @@ export function checkCloud(inventory: Data, written: Written): Fault[] {
     ...controllers(inventory),
     ...emptyCells(inventory, Object.keys(written.cells ?? {})),
     ...storage(inventory),
-    ...monitors(inventory),
     ...vips(inventory),
+    ...gateways(inventory),
+    ...checkEffect(inventory, written),
     ...checkUpgrades(inventory, written),
   ];
 }
@@ -67,39 +68,19 @@ function emptyCells(inventory: Data, written: readonly string[]): Fault[] {
 
 function storage(inventory: Data): Fault[] {
   const hosts = present(inventory, 'storage').length;
-  if (hosts > 0) return given(inventory, 'ceph', 'replicas').flatMap(({ value, path }) => tooManyReplicas(value, path, hosts));
-  if (inventory.cloud.storage === 'file') return [];
+  if (hosts > 0 || inventory.cloud.storage === 'file') return [];
   const hint = 'Add hosts of `kind: storage`, or write `storage: file`';
   const message = `${inventory.cloud.storage === 'ceph' ? 'Ceph' : 'Swift'} needs storage hosts, and there is none`;
   return [{ code: 'no-storage', path: ['cloud', 'storage'], message, hint }];
 }
 
-function tooManyReplicas(value: Json, path: Path, hosts: number): Fault[] {
-  if (typeof value !== 'number' || value <= hosts) return [];
-  const message = `${value} replicas need ${value} storage hosts; there ${hosts === 1 ? 'is 1' : `are ${hosts}`}`;
-  return [{ code: 'too-many-replicas', path, message, hint: 'Add storage hosts, or ask for fewer replicas' }];
-}
-
-/** Monitors are put on an odd number of storage hosts, unless someone says on which or on how many. */
-function monitors(inventory: Data): Fault[] {
-  return given(inventory, 'ceph-mon', 'hosts').flatMap(({ value, path }): Fault[] => {
-    const number = Array.isArray(value) ? value.length : value;
-    if (typeof number !== 'number' || number % 2 === 1) return [];
-    const message = `${number} monitors survive no more failures than ${Math.max(1, number - 1)} would`;
-    return [{ code: 'no-quorum', path, message, hint: 'Use an odd number: 1, 3 or 5' }];
-  });
-}
-
-/** Where a param is given for more than a single host. */
-function given({ params, kindParams, cells }: Data, role: string, param: string): { value: Json; path: Path }[] {
-  const levels = [
-    { params, path: ['params'] },
-    ...cells.map((cell) => ({ params: cell.params, path: ['cells', cell.name, 'params'] })),
-    ...Object.entries(kindParams).map(([kind, of]) => ({ params: of, path: ['kinds', kind, 'params'] })),
-  ];
-  return levels.flatMap((level) => {
-    const value = level.params[role]?.[param];
-    return value === undefined ? [] : [{ value, path: [...level.path, role, param] }];
+/** A host with the gateway's address takes it from the gateway. */
+function gateways({ networks, hosts }: Data): Fault[] {
+  return Object.values(networks).flatMap(({ name, gateway }): Fault[] => {
+    const owner = gateway === undefined ? undefined : hosts.find(({ addresses }) => addresses[name] === gateway);
+    if (!owner) return [];
+    const message = `${gateway!} is the gateway of the ${name} network, and ${owner.name} has it as well`;
+    return [{ code: 'duplicate-address', path: [...owner.path, ...(name === 'management' ? ['address'] : ['addresses', name])], message }];
   });
 }
 

@@ -36,10 +36,11 @@ const rangeHint = 'Write cmp[1-12], or cmp[01-12] for names of equal length';
 export function checkHosts(written: Written, entries: readonly Entry[]): Fault[] {
   return [
     ...checkNetworks(written.networks),
+    ...impossibleNames(entries),
     ...duplicateNames(entries),
     ...entries.flatMap((entry) => checkAddresses(written.networks, entry)),
     ...duplicateAddresses(entries),
-    ...entries.flatMap((entry) => [...checkCell(written, entry), ...checkCellKind(entry), ...checkDisks(entry)]),
+    ...entries.flatMap((entry) => [...checkCell(written, entry), ...checkCellKind(entry), ...checkZone(entry), ...checkDisks(entry)]),
   ];
 }
 
@@ -58,6 +59,22 @@ function checkNetworks(networks: Written['networks']): Fault[] {
 function overlapping(path: readonly string[], name: string, block: Block, other: string, otherBlock: Block): Fault {
   const message = `The networks ${other} (${formatBlock(otherBlock)}) and ${name} (${formatBlock(block)}) overlap`;
   return { code: 'network-overlap', path, message, hint: 'Each address can be in one network only' };
+}
+
+const reserved = ['localhost', 'unknown'];
+
+/** Of a range, the first name that cannot be. */
+function impossibleNames(entries: readonly Entry[]): Fault[] {
+  return entries.flatMap(({ key, range }): Fault[] => {
+    const names = namesOf(range);
+    const long = names.find(({ length }) => length > 63);
+    const taken = names.find((name) => reserved.includes(name));
+    const at = { code: 'host-name', path: ['hosts', key], at: 'key' } as const;
+    return [
+      ...(long === undefined ? [] : [{ ...at, message: `${long} has ${long.length} characters`, hint: 'A host name has 63 at most' }]),
+      ...(taken === undefined ? [] : [{ ...at, message: `No host can be called ${taken}`, hint: 'Rename it' }]),
+    ];
+  });
 }
 
 function duplicateNames(entries: readonly Entry[]): Fault[] {
@@ -175,6 +192,13 @@ function checkCell({ cells = { cell1: {} } }: Written, { key, host }: Entry): Fa
   const near = nearest(cell, names);
   const hint = near ? `Did you mean "${near}"?` : `Cells: ${names.join(', ')}; others are added under cells`;
   return [{ code: 'unknown-cell', path: ['hosts', key, 'cell'], message: `There is no cell ${cell}`, hint }];
+}
+
+function checkZone({ key, host }: Entry): Fault[] {
+  if (host.zone !== 'nova' || !kindsOf(host).includes('compute')) return [];
+  const message = 'No availability zone can be called nova';
+  const hint = 'It is what Nova calls the zone of hosts without one';
+  return [{ code: 'bad-value', path: ['hosts', key, 'zone'], message, hint }];
 }
 
 function checkDisks({ key, host: { disks = [] } }: Entry): Fault[] {

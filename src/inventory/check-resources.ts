@@ -1,4 +1,3 @@
-import { statSync } from 'node:fs';
 import { contains, parseAddress, parseBlock } from '../base/ipv4.ts';
 import { nearest } from '../base/problem.ts';
 import type { Fault, Path } from '../document/document.ts';
@@ -80,22 +79,23 @@ function images({ images }: Resources): Fault[] {
     });
     return [
       ...oneSource(path, { file, url, build }),
-      ...readable(file, [...path, 'file']),
       ...(options && build !== 'debian' ? [misplaced('options', 'build: debian')] : []),
       ...(sha256 !== undefined && url === undefined ? [misplaced('sha256', 'url')] : []),
       ...(sha512 !== undefined && url === undefined ? [misplaced('sha512', 'url')] : []),
+      ...(url?.startsWith('http:') && sha256 === undefined && sha512 === undefined ? [unchecked([...path, 'url'])] : []),
     ];
   });
+}
+
+function unchecked(path: Path): Fault {
+  const message = 'What comes by http:// can be replaced on its way, and nothing here says what it should be';
+  return { code: 'no-digest', path, message, hint: 'Write the `sha256` or `sha512` that its publisher names, or take https://.' };
 }
 
 function keypairs(resources: Resources): Fault[] {
   return Object.entries(resources.keypairs).flatMap(([key, { user, public_key, file }]) => {
     const path = ['resources', 'keypairs', key];
-    return [
-      ...reference(resources, 'users', user, [...path, 'user']),
-      ...oneSource(path, { public_key, file }),
-      ...readable(file, [...path, 'file']),
-    ];
+    return [...reference(resources, 'users', user, [...path, 'user']), ...oneSource(path, { public_key, file })];
   });
 }
 
@@ -105,11 +105,6 @@ function oneSource(path: Path, sources: Readonly<Record<string, unknown>>): Faul
   const all = Object.keys(sources).join(', ');
   const message = there.length === 0 ? `${path.at(-1)} has none of ${all}` : `${path.at(-1)} has ${there.join(' and ')}`;
   return [{ code: 'no-source', path, at: 'key', message, hint: `Write one of ${all}.` }];
-}
-
-function readable(file: string | undefined, path: Path): Fault[] {
-  if (file === undefined || statSync(file, { throwIfNoEntry: false })?.isFile()) return [];
-  return [{ code: 'file-unreadable', path, message: `There is no file ${file}`, hint: 'It is looked for from the inventory’s directory.' }];
 }
 
 /** Addresses of IPv4 subnets; what is wrong with those of IPv6, Neutron says. */
@@ -145,10 +140,18 @@ function subnets({ networks }: Resources): Fault[] {
       return [
         ...twice,
         ...(gateway === undefined || gateway === 'none' ? [] : outside(gateway, [...path, 'gateway'])),
-        ...pools.flatMap((pool, i) => pool.split('-').flatMap((address) => outside(address, [...path, 'pools', i]))),
+        ...pools.flatMap((pool, i) => poolFaults(pool, [...path, 'pools', i], outside)),
       ];
     }),
   );
+}
+
+/** A pool is FIRST-LAST. */
+function poolFaults(pool: string, path: Path, outside: (address: string, at: Path) => Fault[]): Fault[] {
+  const [first = '', last = ''] = pool.split('-');
+  const faults = [first, last].flatMap((address) => outside(address, path));
+  if (faults.length > 0 || parseAddress(first)! <= parseAddress(last)!) return faults;
+  return [{ code: 'bad-value', path, message: `The pool ${pool} begins after its end`, hint: `Write ${last}-${first}` }];
 }
 
 function routers(resources: Resources): Fault[] {

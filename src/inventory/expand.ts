@@ -73,13 +73,13 @@ function hostsOf({ key, host, range }: Entry, onlyCell: string | undefined, ssh:
 }
 
 function sshOf(file: string, cloud: Written['ssh'] = {}, host: WrittenHost['ssh'] = {}): Ssh {
-  const { known_hosts: knownHosts = '~/.ssh/known_hosts', agent = true, config = true } = cloud;
+  const { known_hosts: knownHosts, agent = true, config = true } = cloud;
   const { host_key: hostKey = [], ...own } = host;
   const { user, port, identity, passphrase, sudo, bastion }: WrittenSsh = { ...cloud, ...own };
   return {
     agent,
     config,
-    knownHosts: pathFrom(file, knownHosts),
+    ...(knownHosts !== undefined && { knownHosts: pathFrom(file, knownHosts) }),
     hostKeys: [hostKey].flat(),
     ...(user !== undefined && { user }),
     ...(port !== undefined && { port }),

@@ -1,15 +1,16 @@
 import { readFileSync } from 'node:fs';
-import type { Problem } from '../base/problem.ts';
+import { isError, type Problem } from '../base/problem.ts';
 import { faultsOf, prepareSchema, type Checker } from '../document/check.ts';
 import { parseDocument, readDocument, type Document, type Fault } from '../document/document.ts';
 import { checkCloud } from './check-cloud.ts';
+import { checkFiles } from './check-files.ts';
 import { checkHosts, readEntries } from './check-hosts.ts';
 import { checkResources } from './check-resources.ts';
 import { expand } from './expand.ts';
 import type { Inventory, Written } from './types.ts';
 
 interface Reading {
-  /** Left out when there is any problem. */
+  /** Left out when there is any error. */
   readonly inventory?: Inventory;
   /** All of them, in the order of the text. */
   readonly problems: readonly Problem[];
@@ -23,8 +24,11 @@ function inventoryChecker(): Checker {
   return (checker ??= prepareSchema(JSON.parse(readFileSync(schema, 'utf8')) as object));
 }
 
-/** Reads and checks an inventory; `text` stands in for the file's content. Nothing is thrown for what the text says. */
-export function readInventory(file: string, text?: string | Uint8Array): Reading {
+/**
+ * Reads and checks an inventory; `text` stands in for the file's content. Files that it has sent lie below its directory, or
+ * below one of `allowed`. Nothing is thrown for what the text says.
+ */
+export function readInventory(file: string, text?: string | Uint8Array, allowed: readonly string[] = []): Reading {
   const document = text === undefined ? readDocument(file) : parseDocument(file, text);
   if (document.value === undefined) return { problems: document.problems, document };
   const shape = faultsOf(inventoryChecker(), document);
@@ -33,9 +37,16 @@ export function readInventory(file: string, text?: string | Uint8Array): Reading
   const inventory = expand(file, written, entries);
   // A host that could not be read would be missed when hosts are counted.
   const whole = document.problems.length + shape.length + faults.length === 0 ? checkCloud(inventory, written) : [];
-  const found = [...shape, ...faults, ...checkHosts(written, entries), ...checkResources(inventory.resources, inventory.hosts), ...whole];
+  const found = [
+    ...shape,
+    ...faults,
+    ...checkHosts(written, entries),
+    ...checkResources(inventory.resources, inventory.hosts),
+    ...checkFiles(file, inventory.resources, allowed),
+    ...whole,
+  ];
   const problems = [...document.problems, ...found.map((fault) => document.problem(fault))].toSorted(byPlace);
-  return problems.length > 0 ? { problems, document } : { inventory: seal(inventory, document), problems, document };
+  return problems.some(isError) ? { problems, document } : { inventory: seal(inventory, document), problems, document };
 }
 
 /**

@@ -43,8 +43,8 @@ export interface Cloud {
   readonly os: string;
   readonly domain?: string;
   readonly storage: 'ceph' | 'file' | 'swift';
-  /** Names of the roles that the cloud is to have; what they need comes along. Left out: all roles. */
-  readonly services?: readonly string[];
+  /** Names of the roles that the cloud is to have, or of those more and fewer than by default; what they need comes along. */
+  readonly services?: readonly string[] | { readonly add?: readonly string[]; readonly remove?: readonly string[] };
   readonly vip: { readonly internal?: string; readonly external?: string };
 }
 
@@ -96,9 +96,10 @@ export interface Ssh {
   readonly identity?: string;
   readonly passphrase?: SecretRef;
   readonly agent: boolean;
-  readonly knownHosts: string;
+  /** Left out: the user's own files. */
+  readonly knownHosts?: string;
   readonly config: boolean;
-  /** Public keys that the host may have; empty: what `knownHosts` says. */
+  /** Public keys that the host may have; empty: those of known_hosts files. */
   readonly hostKeys: readonly string[];
   readonly bastion?: Bastion;
   /** Left out: sudo without a password unless the user is root. */
@@ -145,6 +146,7 @@ export interface Image extends Owned {
   readonly sha256?: string;
   readonly sha512?: string;
   readonly format?: string;
+  readonly visibility?: string;
   readonly properties?: Readonly<Record<string, string | number | boolean>>;
 }
 

@@ -23,6 +23,12 @@ install_dependencies() {
   npm ci --no-audit --no-fund --loglevel=error
 }
 
+# npm 9, which Debian 13 has, takes away the link to our Node along with the package for the other kind of processor.
+link_node() {
+  [ ! -e node_modules/.bin/node ] || return 0
+  (cd node_modules/.bin && ln -sf ../node-linux-*/bin/node node)
+}
+
 # --- Debian packages ---------------------------------------------------------------------------------------------------
 
 # install PURPOSE PACKAGE...
@@ -100,6 +106,7 @@ raise_inotify_limit() {
 }
 
 install_dependencies
+link_node
 ready_engine
 ready_image_tool
 raise_inotify_limit

@@ -23,10 +23,11 @@ export function check(plan: Plan): readonly Problem[] {
       report(error.problems.map((problem) => (node.kind === 'step' ? { place: node.place, ...problem } : problem)));
     }
   }
-  for (const trial of plan.trials.filter(({ host }) => hosts.has(host))) {
+  // Asking for them works them out.
+  const others = [plan.listeners, ...plan.trials.flatMap((trial) => (hosts.has(trial.host) ? [() => Object.keys(trial.params)] : []))];
+  for (const ask of others) {
     try {
-      // Asking for them works them out.
-      Object.keys(trial.params);
+      ask();
     } catch (error) {
       if (!(error instanceof Invalid)) throw error;
       report(error.problems);

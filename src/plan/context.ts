@@ -72,14 +72,32 @@ export interface Placement extends Group {
  * need, and what comes along with them.
  */
 export function wantedRoles(inventory: Inventory, roles: ReadonlyMap<string, Role>): readonly Role[] {
-  const usual = [...roles.values()].flatMap(({ name, optional }) => (optional ? [] : [name]));
-  const wanted = new Set(inventory.cloud.services ?? usual);
+  const wanted = new Set(askedFor(inventory, roles));
   const parts = Map.groupBy(roles.values(), ({ partOf }) => partOf);
   for (const name of wanted) {
     for (const need of roles.get(name)?.needs ?? []) if (suits(inventory, roles.get(need))) wanted.add(need);
     for (const part of parts.get(name) ?? []) wanted.add(part.name);
   }
   return [...roles.values()].filter((role) => wanted.has(role.name));
+}
+
+/** The roles that the inventory names; or the usual ones with some more, without some and all that needs or comes along with these. */
+function askedFor({ cloud: { services } }: Inventory, roles: ReadonlyMap<string, Role>): readonly string[] {
+  const usual = usualRoles(roles);
+  if (services === undefined) return usual;
+  if (!('add' in services || 'remove' in services)) return services as readonly string[];
+  const { add = [], remove = [] } = services;
+  const gone = new Set(remove);
+  for (let before = -1; before < gone.size;) {
+    before = gone.size;
+    for (const { name, needs, partOf } of roles.values()) if ([...needs, partOf ?? ''].some((other) => gone.has(other))) gone.add(name);
+  }
+  return [...usual.filter((name) => !gone.has(name)), ...add];
+}
+
+/** What a cloud has unless its inventory says otherwise. */
+export function usualRoles(roles: ReadonlyMap<string, Role>): readonly string[] {
+  return [...roles.values()].flatMap(({ name, optional }) => (optional ? [] : [name]));
 }
 
 /** Whether a role is for clouds with this storage back end, or with cells of their own. Those that need one that is not, do without it. */

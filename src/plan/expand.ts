@@ -11,6 +11,7 @@ import { evaluate, type Context } from '../roles/template.ts';
 import { contextOf, family, groupsOf, near, resolveParams, suits, wantedRoles } from './context.ts';
 import type { Group, Placement, Placements, SecretOf } from './context.ts';
 import { twice } from './check.ts';
+import { listenerOf, type Listener } from './listeners.ts';
 import type { Api, Plan, PlannedTrial, PlanNode } from './plan.ts';
 import { withResources } from './resources.ts';
 import {
@@ -115,6 +116,7 @@ function build(layout: Layout, occasion: Occasion, hosts: readonly Host[] = layo
     get trials() {
       return (trials ??= order.flatMap((placement) => graph.trials(placement)));
     },
+    listeners: () => order.flatMap((placement) => graph.listeners(placement)),
     key,
   };
   return { plan, graph };
@@ -400,6 +402,15 @@ class Build {
     return this.#built(placement).flatMap((host, i) => trialsOf(this.at(placement, host), i === 0));
   }
 
+  listeners(placement: Placement): Listener[] {
+    const { role } = placement;
+    return this.#built(placement).flatMap((host, i) => {
+      const params = placement.params(host);
+      const open = role.listens.filter((written) => (i === 0 || !written.once) && applies(written, params, role));
+      return open.map((written) => guarded(this.at(placement, host), written.path, () => listenerOf(role.name, host, written, params)));
+    });
+  }
+
   /** The role's first host is always among them. */
   #built({ hosts }: Placement): readonly Host[] {
     return hosts.filter((host) => this.#hosts.has(host));
@@ -564,7 +575,7 @@ function isOnce(written: RoleStep): boolean {
   return written.once || resources.get(written.type)?.scope === 'cluster';
 }
 
-function applies({ when, path }: RoleStep, params: Context, role: Role): boolean {
+function applies({ when, path }: Pick<RoleStep, 'when' | 'path'>, params: Context, role: Role): boolean {
   if (when === undefined) return true;
   const asked = typeof when === 'string' ? [[when] as const] : Object.entries(when);
   return asked.every(([name, value]) => {

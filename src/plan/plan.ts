@@ -7,6 +7,7 @@ import type { Check } from '../resources/checks.ts';
 import type { AnyParams, ApiResource, ShellResource } from '../resources/define.ts';
 import type { Trial } from '../trials/define.ts';
 import type { StepSection } from '../roles/role-schema.ts';
+import type { Listener } from './listeners.ts';
 
 /** A resource on a host, to be made what its role says. */
 export interface Step extends StepName {
@@ -98,6 +99,8 @@ export interface Plan {
   readonly apis: ReadonlyMap<string, Api>;
   /** What `verify` tries: no part of the graph, since nothing waits for it. */
   readonly trials: readonly PlannedTrial[];
+  /** What listens on the hosts: asked for by few, and the same for every run. */
+  readonly listeners: () => readonly Listener[];
   /** The cloud's key for fingerprints. */
   readonly key: string;
 }

@@ -5,6 +5,7 @@ import { Invalid, type Problem } from '../base/problem.ts';
 import { canonical } from '../base/state.ts';
 import { faultsOf } from '../document/check.ts';
 import type { Path } from '../document/document.ts';
+import { formatOf } from '../inventory/check-files.ts';
 import { namesOf, parseRange, type Range } from '../inventory/range.ts';
 import type { Image, Inventory, Rule } from '../inventory/types.ts';
 import { quotaService } from '../resources/quota.ts';
@@ -72,6 +73,7 @@ function roleOf(inventory: Inventory, declared: readonly Declared[], placed: rea
     gate: [],
     os: {},
     params: {},
+    listens: [],
     steps: [...installing, ...steps],
     health: [],
     verify: [],
@@ -267,8 +269,7 @@ function imageParams({ cloud }: Inventory, { build, options, file, properties, .
     const script = readFileSync(new URL(`../../images/${build}.sh`, import.meta.url), 'utf8');
     return { ...read, format, build: settings.join('') + script, source: `${build} ${canonical(chosen)}` };
   }
-  const ending = /\.(raw|iso|vmdk|vdi|vhd)$/.exec(file ?? rest.url ?? '')?.[1];
-  const format = rest.format ?? ending ?? 'qcow2';
+  const format = formatOf({ ...rest, ...(file === undefined ? {} : { file }) });
   if (file === undefined) {
     const isConverted = cloud.storage === 'ceph' && format !== 'raw' && format !== 'iso';
     return { ...read, ...(isConverted ? { format: 'raw', fetched: format } : { format }) };

@@ -375,7 +375,11 @@ function paramsOf(at: RoleOnHost, written: RoleStep | RoleCheck, nameParam: stri
   if (before && isSame(params, before)) return before;
   const problems: Problem[] = [
     ...at.role.faults(checkerOf(schema), written.path, withoutSecrets(params)),
-    ...unfit(params, schema).map((message): Problem => ({ code: 'bad-value', message, place: at.role.place(written.path) })),
+    ...[...unfit(params, schema), ...('apart' in written ? [] : local(params, schema))].map((message): Problem => ({
+      code: 'bad-value',
+      message,
+      place: at.role.place(written.path),
+    })),
   ];
   if (problems.length > 0) throw new Invalid(problems);
   right.set(written, params);
@@ -444,6 +448,12 @@ function unfit(value: unknown, schema: ValueSchema | undefined, name = 'A param'
     ...unfit(key, undefined, name),
     ...unfit(part, schema?.properties?.[key] ?? more, key),
   ]);
+}
+
+/** Files of the operator's machine, which are the inventory's to name: a role may be somebody else's. */
+function local(params: AnyParams, schema: ParamsSchema): string[] {
+  const named = Object.entries(schema.properties).filter(([name, { format }]) => format === 'local-file' && params[name] !== undefined);
+  return named.map(([name]) => `\`${name}\` names a file of the machine that Cellwise runs on, which only an inventory can`);
 }
 
 function withoutSecrets(value: unknown): unknown {

@@ -1,69 +1,80 @@
 import type { ListrTaskWrapper } from 'listr2';
 import type { Event } from '../base/event.ts';
+import { lookFrame, walkFrame, type Frame, type Look, type RoleProgress, type Walk } from './frames.ts';
+import type { Colors } from './words.ts';
 
-/** The rows of a run on a terminal: one for looking, then one a role. A fleet adds to their counters, not to their number. */
+/** The moving part of a screen: a few lines that say what a run is at, first while it looks and then while it works. */
 export interface Phases {
-  /** True when the event belongs to a row alone, and nobody else needs to tell it. */
+  /** True when the event belongs to these lines alone, and nobody else needs to tell it. */
   take(event: Event): boolean;
-  /** Runs `tell` as soon as no row is drawn. */
+  /** Runs `tell` as soon as nothing is drawn. */
   after(tell: () => void): void;
-  /** All rows are drawn to their end, and what waited is told. */
+  /** All is drawn to its end, and what waited is told. */
   end(): Promise<void>;
 }
 
-interface Row {
-  readonly title: () => string;
+/** Columns and rows of the screen. */
+export type Size = () => { readonly columns: number; readonly rows: number };
+
+/** A phase on the screen: one task of listr2, whose title is the whole frame. */
+interface Drawing {
+  readonly frame: () => Frame;
   readonly done: PromiseWithResolvers<undefined>;
   task?: ListrTaskWrapper<unknown, never, never>;
 }
 
-/** What a role has to do, and how far it is. */
-interface Progress {
-  readonly open: Map<string, string>;
-  readonly total: number;
-  failed: number;
-  last: string;
-}
-
-export function phases(): Phases {
+export function phases(c: Colors, size: Size): Phases {
   let drawn: Promise<unknown> | undefined;
-  let rows = new Map<string, Row>();
+  let drawing: Drawing | undefined;
+  let clock: NodeJS.Timeout | undefined;
   const waiting: (() => void)[] = [];
-  const hosts = { up: 0, surveyed: 0, down: 0, all: 0 };
+  const look: Look = { up: 0, surveyed: 0, down: 0, all: 0 };
   const planned = new Map<string, Map<string, string>>();
-  let progress = new Map<string, Progress>();
+  let walk: Walk = { roles: new Map(), failures: [], start: 0, note: '' };
 
   const flush = (): void => {
     for (const tell of waiting.splice(0)) tell();
   };
 
-  const draw = (titles: ReadonlyMap<string, () => string>): void => {
-    rows = new Map([...titles].map(([name, title]) => [name, { title, done: Promise.withResolvers<undefined>() }]));
-    const drawing = rows;
+  const refresh = (): void => {
+    if (drawing?.task) drawing.task.title = textOf(drawing.frame(), size());
+  };
+
+  const draw = (frame: () => Frame): void => {
+    const now: Drawing = (drawing = { frame, done: Promise.withResolvers<undefined>() });
+    now.done.promise.catch(() => undefined);
     const begin = async (): Promise<unknown> => {
       const { Listr } = await import('listr2');
-      const tasks = [...drawing.values()].map((row) => ({
-        title: row.title(),
-        task: async (_: unknown, task: ListrTaskWrapper<unknown, never, never>) => {
-          row.task = task;
-          await row.done.promise;
-        },
-      }));
-      const look = { collapseErrors: false, showErrorMessage: false };
-      return new Listr(tasks as never, { concurrent: true, exitOnError: false, rendererOptions: look }).run();
+      const run = async (_: unknown, task: ListrTaskWrapper<unknown, never, never>): Promise<void> => {
+        now.task = task;
+        await now.done.promise;
+      };
+      const look = { collapseErrors: false, showErrorMessage: false, formatOutput: 'truncate' };
+      // What an interrupt means is for the command to say: listr2's own listener would end the process at once.
+      const options = { exitOnError: false, registerSignalListeners: false, rendererOptions: look };
+      return new Listr([{ title: textOf(now.frame(), size()), task: run }] as never, options as never).run();
     };
-    // What was told between the rows before and these comes out between them.
+    // What was told between the frame before and this one comes out between them.
     drawn = drawn
       ? drawn.then(() => {
           flush();
           return begin();
         })
       : begin();
-    for (const row of drawing.values()) row.done.promise.catch(() => undefined);
+    clock ??= setInterval(refresh, 1000).unref();
   };
 
   const close = (): void => {
-    for (const row of rows.values()) row.done.resolve(undefined);
+    clearInterval(clock);
+    clock = undefined;
+    if (drawing) {
+      const { failed, title } = drawing.frame();
+      // Only its first line stays: what failed is told in full behind it.
+      if (drawing.task) drawing.task.title = title;
+      if (failed) drawing.done.reject(new Error(title));
+      else drawing.done.resolve(undefined);
+      drawing = undefined;
+    }
     const running = drawn;
     void running?.then(() => {
       if (drawn !== running) return;
@@ -72,40 +83,45 @@ export function phases(): Phases {
     });
   };
 
-  const refresh = (name: string): void => {
-    const row = rows.get(name);
-    if (row?.task) row.task.title = row.title();
+  const startWalk = (): void => {
+    const roles = [...planned].map(([role, open]): [string, RoleProgress] => [
+      role,
+      { open, total: open.size, failed: 0, running: new Map() },
+    ]);
+    walk = { roles: new Map(roles), failures: [], start: performance.now(), note: '' };
+    if (roles.length > 0) draw(() => walkFrame(walk, performance.now(), c));
   };
 
-  const settle = (role: string, step: string, failed: boolean, said: string): void => {
-    const row = progress.get(role);
-    if (!row?.open.delete(step)) return;
-    row.last = said;
-    if (failed) row.failed += 1;
-    refresh(role);
-    if (row.open.size > 0) return;
-    if (row.failed > 0) rows.get(role)?.done.reject(new Error(role));
-    else rows.get(role)?.done.resolve(undefined);
+  const settle = (event: Extract<Event, { readonly role: string; readonly step: string }>, failed: boolean): void => {
+    const row = walk.roles.get(event.role);
+    row?.running.delete(event.step);
+    if (row?.open.delete(event.step) && failed) row.failed += 1;
+    refresh();
   };
 
   return {
     take(event) {
       switch (event.type) {
         case 'run-start':
-          hosts.all = event.hosts;
-          draw(new Map([['look', () => lookTitle(hosts)]]));
+          look.all = event.hosts;
+          draw(() => lookFrame(look));
           return true;
         case 'host-up':
-          hosts.up += 1;
-          refresh('look');
+          look.up += 1;
+          refresh();
           return true;
         case 'host-surveyed':
-          hosts.surveyed += 1;
-          refresh('look');
+          look.surveyed += 1;
+          refresh();
           return true;
         case 'host-down':
-          hosts.down += 1;
-          refresh('look');
+          look.down += 1;
+          refresh();
+          return false;
+        case 'note':
+          // It is told in full once nothing is drawn; what it says may matter now.
+          walk.note = event.text;
+          refresh();
           return false;
         case 'step-planned':
         case 'step-unknown': {
@@ -115,39 +131,33 @@ export function phases(): Phases {
         }
         case 'told':
         case 'trial-start':
-          close();
-          return false;
-        case 'walk-start':
-          progress = new Map([...planned].map(([role, open]) => [role, { open, total: open.size, failed: 0, last: '' }]));
-          if (progress.size > 0) draw(new Map([...progress].map(([role, row]) => [role, () => roleTitle(role, row)])));
-          return true;
-        case 'step-start': {
-          const row = progress.get(event.role);
-          if (row) row.last = `${event.host}: ${event.stepType} ${event.name}`;
-          refresh(event.role);
-          return true;
-        }
-        case 'step-said': {
-          const row = progress.get(event.role);
-          if (row) row.last = `${event.host}: ${event.line}`;
-          refresh(event.role);
-          return true;
-        }
-        case 'step-ok':
-        case 'step-changed':
-          settle(event.role, event.step, false, '');
-          return true;
-        case 'step-failed':
-          settle(event.role, event.step, true, '');
-          return false;
-        case 'step-blocked':
-        case 'step-skipped':
-          settle(event.role, event.step, true, '');
-          return event.type === 'step-skipped';
         case 'critical-path':
         case 'summary':
           close();
           return false;
+        case 'walk-start':
+          startWalk();
+          return true;
+        case 'step-start':
+          walk.roles.get(event.role)?.running.set(event.step, `${event.host}: ${event.stepType} ${event.name}`);
+          refresh();
+          return true;
+        case 'step-said':
+          walk.roles.get(event.role)?.running.set(event.step, `${event.host}: ${event.line}`);
+          refresh();
+          return true;
+        case 'step-ok':
+        case 'step-changed':
+          settle(event, false);
+          return true;
+        case 'step-failed':
+          walk.failures.push(event);
+          settle(event, true);
+          return false;
+        case 'step-blocked':
+        case 'step-skipped':
+          settle(event, true);
+          return event.type === 'step-skipped';
         default:
           return false;
       }
@@ -165,13 +175,17 @@ export function phases(): Phases {
   };
 }
 
-function lookTitle({ up, surveyed, down, all }: { up: number; surveyed: number; down: number; all: number }): string {
-  const state = surveyed < all - down ? `${up} connected, ${surveyed} looked at` : 'looked at all';
-  return `Looking at ${all} host${all === 1 ? '' : 's'}: ${state}${down > 0 ? `, ${down} unreachable` : ''}`;
+/** A frame that fits on the screen: what is left over is counted in its last line. */
+function textOf({ title, lines }: Frame, { columns, rows }: ReturnType<Size>): string {
+  const room = Math.max(1, rows - 4);
+  const all = lines.flatMap((line) => wrapped(line, columns - 6));
+  const shown = all.length <= room ? all : [...all.slice(0, room - 1), `… ${all.length - room + 1} lines more`];
+  return [title, ...shown].join('\n');
 }
 
-function roleTitle(role: string, { open, total, failed, last }: Progress): string {
-  const left = new Set(open.values());
-  const who = left.size > 0 && left.size <= 3 && total > 3 ? `, left: ${[...left].join(', ')}` : '';
-  return `${role} ${total - open.size}/${total}${failed > 0 ? `, ${failed} failed or blocked` : ''}${who}${last ? `  ${last}` : ''}`;
+/** Long lines go on below, three at most; a line without `wrap` is cut by the screen. */
+function wrapped({ text, wrap, paint = (part) => part }: Frame['lines'][number], width: number): string[] {
+  if (!wrap || text.length <= width) return [paint(text)];
+  const parts = Array.from({ length: Math.min(3, Math.ceil(text.length / width)) }, (_, i) => text.slice(i * width, (i + 1) * width));
+  return parts.map((part, i) => paint(i === 2 && text.length > 3 * width ? `${part.slice(0, -1)}…` : part));
 }

@@ -1,6 +1,6 @@
 import type { Event, StepName } from '../base/event.ts';
 import { colors, eventText, stepText, summaryText, time } from './words.ts';
-import { phases } from './phases.ts';
+import { phases, type Size } from './phases.ts';
 
 /** Somebody who is told of a run. `end` returns when everything is out. */
 export interface Reporter {
@@ -28,6 +28,8 @@ export function ndjson(write: Write): Reporter {
 export function plain(write: Write, command: string, color: boolean): Reporter {
   const c = colors(color);
   const running = new Map<string, { readonly event: StepName; readonly since: number; said: string }>();
+  const failures: { readonly text: string; readonly at: number }[] = [];
+  let lines = 0;
   let host = '';
   const timer = setInterval(() => {
     for (const { event, since, said } of running.values()) {
@@ -48,7 +50,12 @@ export function plain(write: Write, command: string, color: boolean): Reporter {
         if (step) step.said = event.line;
       } else if ('step' in event) running.delete(event.step);
       const text = event.type === 'summary' ? summaryText(event, command, c) : eventText(event, c);
-      if (text !== undefined) write(`${text}\n`);
+      // What failed long ago is said once more, where it is looked for: at the end.
+      if (event.type === 'summary') for (const { text: failed, at } of failures) if (lines - at > 10) write(`${failed}\n`);
+      if (text === undefined) return;
+      lines += text.split('\n').length;
+      if (event.type === 'step-failed') failures.push({ text, at: lines });
+      write(`${text}\n`);
     },
     settle: () => Promise.resolve(),
     end: () => {
@@ -58,13 +65,13 @@ export function plain(write: Write, command: string, color: boolean): Reporter {
   };
 }
 
-/** For a terminal: what would change in full, then a row a phase and role with counters instead of a line a step. */
-export function terminal(write: Write, command: string, color: boolean): Reporter {
+/** For a terminal: what would change in full, then a frame that shows what runs and what failed, instead of a line a step. */
+export function terminal(write: Write, command: string, color: boolean, size: Size = () => ({ columns: 80, rows: 24 })): Reporter {
   const lines = plain(write, command, color);
-  const rows = phases();
+  const rows = phases(colors(color), size);
   return {
     tell(event) {
-      // While rows are drawn, only they may write: what else is said waits until they are done.
+      // While a frame is drawn, only it may write: what else is said waits until it is done.
       if (!rows.take(event))
         rows.after(() => {
           lines.tell(event);

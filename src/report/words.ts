@@ -1,5 +1,5 @@
 import pc from 'picocolors';
-import type { Event, ShownChange, ShownStage, StepName, Summary } from '../base/event.ts';
+import type { Event, ShownChange, ShownHook, ShownStage, StepName, Summary } from '../base/event.ts';
 import type { Problem } from '../base/problem.ts';
 import type { Difference } from '../base/state.ts';
 
@@ -11,10 +11,10 @@ export function colors(enabled: boolean): Colors {
 }
 
 /** A problem as people read it: place, code, sentence, the lines in question, what to do. */
-export function problemText({ code, message, place, hint }: Problem, c: Colors): string {
+export function problemText({ code, severity, message, place, hint }: Problem, c: Colors): string {
   const where = place ? `${c.bold(`${place.file}:${place.line}:${place.column}`)}: ` : '';
   const frame = place?.frame ? `\n${indent(place.frame, 2)}` : '';
-  return `${where}${c.red('error')} ${message} ${c.dim(`[${code}]`)}${frame}${hint === undefined ? '' : `\n  ${c.cyan('hint')} ${hint}`}`;
+  return `${where}${severity === 'warning' ? c.yellow('warning') : c.red('error')} ${message} ${c.dim(`[${code}]`)}${frame}${hint === undefined ? '' : `\n  ${c.cyan('hint')} ${hint}`}`;
 }
 
 /** What a step would change or did, in one line and, where there is content, its diff. */
@@ -129,7 +129,7 @@ function journeyText({ from, to, stages, reasons }: Extract<Event, { type: 'jour
   ].join('\n');
 }
 
-function stageText({ id, waves, drain, taken, tried, changes, unknown, seconds }: ShownStage, c: Colors): string {
+function stageText({ id, waves, drain, taken, tried, hooks, changes, unknown, seconds }: ShownStage, c: Colors): string {
   const hosts = waves.flatMap((wave) => wave.hosts);
   const shown = waves.slice(0, 12).map(({ canary, hosts: some }, i) => `    ${canary ? 'canary' : `wave ${i + 1}`}: ${few(some)}`);
   return [
@@ -138,6 +138,7 @@ function stageText({ id, waves, drain, taken, tried, changes, unknown, seconds }
     ...(waves.length > 12 ? [`    and ${waves.length - 12} waves more`] : []),
     ...taken.map((lease) => c.dim(`    taken and given back: ${lease}`)),
     ...tried.map((trial) => c.dim(`    the canary is tried: ${trial}`)),
+    ...hooks.map(hookText),
     ...changes.map(({ hosts: some, change, ...name }) => `  ${changeText(name, change, c)}${c.dim(`  on ${few(some)}`)}`),
     ...unknown.map(
       ({ hosts: some, because, irreversible, ...name }) =>
@@ -145,6 +146,14 @@ function stageText({ id, waves, drain, taken, tried, changes, unknown, seconds }
     ),
     ...(changes.length + unknown.length === 0 ? [c.dim('    nothing to change')] : []),
   ].join('\n');
+}
+
+/** All of a command, whatever it is: it must not look like another line of ours. */
+function hookText({ when, gate, on, run, within }: ShownHook): string {
+  const lines = run.trimEnd().split('\n');
+  const command = lines.length === 1 ? ` ${lines[0]!}` : lines.map((line) => `\n      | ${line}`).join('');
+  const where = on === 'deployer' ? 'on the deployer' : `as root on ${on}`;
+  return `    ${gate ? 'gate' : 'hook'} ${when}, ${where}, ${time(within)} at most:${command}`;
 }
 
 function few(hosts: readonly string[]): string {

@@ -1,5 +1,6 @@
-import { raw, sh } from '../base/command.ts';
+import { sh } from '../base/command.ts';
 import { defineResource, type Found } from './define.ts';
+import { putFile, removeFile } from './put.ts';
 
 const mirror = 'that of the node';
 
@@ -107,14 +108,20 @@ if [ -z "$uri" ]; then
   echo 'No Debian source on this host tells which mirror it uses: see /etc/apt/sources.list and /etc/apt/sources.list.d' >&2
   exit 1
 fi
-umask 022
-{
+${putFile({
+  path: sourceFile(p.name),
+  owner: 'root:root',
+  mode: '0644',
+  content: sh`
   printf '%s' ${source(p)}
   printf 'URIs: %s\\n' "$uri"
-  [ -z "$key" ] || printf 'Signed-By: %s\\n' "$key"
-} >${sourceFile(p.name)}.new
-mv -fT ${sourceFile(p.name)}.new ${sourceFile(p.name)}
-${preferences(p) === '' ? sh`rm -f ${preferencesFile(p.name)}` : sh`printf '%s' ${preferences(p)} >${preferencesFile(p.name)}`}`,
+  [ -z "$key" ] || printf 'Signed-By: %s\\n' "$key"`,
+})}
+${
+  preferences(p) === ''
+    ? removeFile(preferencesFile(p.name))
+    : putFile({ path: preferencesFile(p.name), owner: 'root:root', mode: '0644', content: sh`printf '%s' ${preferences(p)}` })
+}`,
 });
 
 /** Sets $uri and $key of the node's own archive, or of its security archive for a suite of that. */
@@ -150,9 +157,9 @@ function preferences(p: Source): string {
 }
 
 function sourceFile(name: string) {
-  return raw(`/etc/apt/sources.list.d/cellwise-${name}.sources`);
+  return `/etc/apt/sources.list.d/cellwise-${name}.sources`;
 }
 
 function preferencesFile(name: string) {
-  return raw(`/etc/apt/preferences.d/cellwise-${name}`);
+  return `/etc/apt/preferences.d/cellwise-${name}`;
 }

@@ -1,6 +1,7 @@
 import { raw, sh, withTimeout } from '../base/command.ts';
 import type { State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
+import { makeDirectories, putTree } from './put.ts';
 
 /**
  * Copies of databases and files, to come back to where there is no way back. A copy counts once it was read again: a dump
@@ -53,32 +54,30 @@ done`,
   apply: (p) =>
     withTimeout(
       sh`
-umask 077
-target=${p.directory}/${p.name}
 ${reading}
-fail() { printf '%s\\n' "$1" >&2; rm -rf -- "$target.new"; exit 1; }
-rm -rf -- "$target.new"
-mkdir -p -- "$target.new" && cd -- "$target.new" || exit
-for name in ${p.databases}; do
+fail() { printf '%s\\n' "$1" >&2; exit 1; }
+${makeDirectories(p.directory)} || exit
+${putTree(
+  `${p.directory}/${p.name}`,
+  sh`
+for database in ${p.databases}; do
   about=$(mariadb -NB --connect-timeout=10 -e "SELECT COUNT(*), CEIL(COALESCE(SUM(data_length), 0) / 1024) FROM information_schema.tables
-WHERE table_schema = '$name' AND table_type = 'BASE TABLE'") || fail 'MariaDB does not answer'
+WHERE table_schema = '$database' AND table_type = 'BASE TABLE'") || fail 'MariaDB does not answer'
   tables=\${about%%	*} size=\${about##*	}
   free=$(df --output=avail -k . | tail -n 1)
-  [ "$free" -gt "$((size + 102400))" ] || fail "$name has $((size / 1024)) MiB, and only $((free / 1024)) MiB are free in $PWD"
-  mariadb-dump --single-transaction --quick --routines --events --databases "$name" | gzip -1 >"$name.sql.gz"
-  readable "$name.sql.gz" || fail "The dump of $name cannot be read again"
-  copied=$(gzip -cd "$name.sql.gz" | grep -c '^CREATE TABLE ')
-  [ "$copied" -ge "$tables" ] || fail "The dump of $name has $copied tables of $tables"
+  [ "$free" -gt "$((size + 102400))" ] || fail "$database has $((size / 1024)) MiB, and only $((free / 1024)) MiB are free in ${p.directory}"
+  mariadb-dump --single-transaction --quick --routines --events --databases "$database" | gzip -1 >"$database.sql.gz"
+  readable "$database.sql.gz" || fail "The dump of $database cannot be read again"
+  copied=$(gzip -cd "$database.sql.gz" | grep -c '^CREATE TABLE ')
+  [ "$copied" -ge "$tables" ] || fail "The dump of $database has $copied tables of $tables"
 done
 ${
   p.paths.length === 0
     ? raw(':')
     : sh`tar --acls --xattrs -C / -czf files.tar.gz -- ${p.paths.map((path) => path.slice(1))} && readable files.tar.gz || fail 'The archive of files cannot be made'`
 }
-sync -f . || exit
-rm -rf -- "$target.old"
-[ ! -e "$target" ] || mv -T -- "$target" "$target.old" || exit
-mv -T -- "$target.new" "$target" && rm -rf -- "$target.old"`,
+`,
+)}`,
       p.timeout,
     ),
 });

@@ -1,5 +1,6 @@
 import { sh, withTimeout } from '../base/command.ts';
 import { defineResource, type Found } from './define.ts';
+import { makeDirectories, putTree } from './put.ts';
 
 /**
  * What a Ceph cluster knows of itself beside its data: keys, options, maps. With it and the OSDs, monitors that were lost
@@ -23,11 +24,10 @@ export const cephBackup = defineResource({
     withTimeout(
       sh`
 set -e
-umask 077
-mkdir -p -- ${p.directory.replace(/\/[^/]*$/, '') || '/'}
-rm -rf -- ${p.directory}.new
-mkdir -- ${p.directory}.new
-cd -- ${p.directory}.new
+${makeDirectories(p.directory.replace(/\/[^/]*$/, ''))}
+${putTree(
+  p.directory,
+  sh`
 ceph auth export -o auth >/dev/null
 ceph config dump -f json >config.json
 ceph config-key dump -f json >config-key.json
@@ -40,10 +40,8 @@ ceph-authtool -l auth | grep -qF '[client.admin]'
 monmaptool --print monmap | grep -q '^fsid '
 osdmaptool --print osdmap 2>/dev/null | grep -q '^fsid '
 crushtool -d crushmap | grep -q '^# rules'
-for file in *.json; do python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$file"; done
-sync -- *
-cd /
-mv -T -- ${p.directory}.new ${p.directory}`,
+for file in *.json; do python3 -c 'import json, sys; json.load(open(sys.argv[1]))' "$file"; done`,
+)}`,
       300,
     ),
 });

@@ -3,6 +3,7 @@ import { sh, withInput, withTimeout } from '../base/command.ts';
 import { text } from '../base/secret.ts';
 import type { State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
+import { putDirectory, putFile, removeTree } from './put.ts';
 
 const directory = '/var/lib/ceph/mon/ceph-';
 
@@ -52,7 +53,7 @@ export const cephMon = defineResource({
       sh`
 cd -- ${directory + p.id} 2>/dev/null || exit 0
 [ -e kv_backend ] && [ -e store.db/CURRENT ] || exit 0
-cat -- cellwise.fsid 2>/dev/null || printf unknown
+dd if=cellwise.fsid iflag=nofollow,nonblock status=none 2>/dev/null || printf unknown
 read -r wanted
 while read -r name is value; do [ "$name $is $value" != "key = $wanted" ] || printf ' current'; done <keyring`,
       text`${cephxKey(p.key, 'mon.')}\n`,
@@ -100,12 +101,12 @@ if [ ! -e "$work/monmap" ]; then
   done
   mv -- "$work/first" "$work/monmap"
 fi
-rm -rf -- ${directory + p.id}
-install -d -o ceph -g ceph -m 0750 -- ${directory + p.id}
+${removeTree(directory + p.id)}
+${putDirectory({ path: directory + p.id, owner: 'ceph:ceph', mode: '0750' })}
 chmod 0755 "$work"
 chown ceph:ceph "$work"/*
 ceph-mon --setuser ceph --setgroup ceph --mkfs -i ${p.id} --monmap "$work/monmap" --keyring "$work/keyring" >/dev/null
-printf %s ${p.fsid} >${`${directory + p.id}/cellwise.fsid`}`,
+${putFile({ path: `${directory + p.id}/cellwise.fsid`, owner: 'root:root', mode: '0600', content: sh`printf %s ${p.fsid}` })}`,
         keyring,
       ),
       180,

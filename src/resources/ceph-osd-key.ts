@@ -1,5 +1,6 @@
-import { sh, withTimeout } from '../base/command.ts';
+import { raw, sh, withTimeout } from '../base/command.ts';
 import { defineResource, type Found } from './define.ts';
+import { putFile } from './put.ts';
 
 const keyrings = '/var/lib/ceph/osd/ceph-*/keyring';
 
@@ -30,15 +31,13 @@ printf '\\n%s' ${p.cipher}`,
     const others = (change.before!['others'] as string).split(' ');
     return withTimeout(
       sh`
-umask 077
-for osd in ${others}; do
-  directory=/var/lib/ceph/osd/ceph-\${osd#osd.}
-  ceph auth rotate "$osd" --key_type ${p.cipher} >"$directory/keyring.new" 2>/dev/null || exit
-  grep -q '^[[:space:]]*key = Ag' "$directory/keyring.new" || { echo "Ceph made no key of ${p.cipher} for $osd" >&2; exit 1; }
-  chown ceph:ceph "$directory/keyring.new"
-  sync -- "$directory/keyring.new"
-  mv -fT -- "$directory/keyring.new" "$directory/keyring"
-done`,
+for osd in ${others}; do ${putFile({
+        path: raw('"/var/lib/ceph/osd/ceph-${osd#osd.}/keyring"'),
+        owner: 'ceph:ceph',
+        mode: '0600',
+        content: sh`ceph auth rotate "$osd" --key_type ${p.cipher} 2>/dev/null`,
+        check: sh`grep -q '^[[:space:]]*key = Ag' "$name" || { echo "Ceph made no key of ${p.cipher} for $osd" >&2; exit 1; }`,
+      })} || exit; done`,
       300,
     );
   },

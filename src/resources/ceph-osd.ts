@@ -1,8 +1,9 @@
 import { askCeph, cephAnswers, uuid5, type CephAnswer } from '../base/ceph.ts';
 import { leavingDisk } from '../base/ceph-drain.ts';
-import { sh, withTimeout, type Command } from '../base/command.ts';
+import { raw, sh, withTimeout, type Command } from '../base/command.ts';
 import type { State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
+import { putDirectory, putFile, putLink, removeTree } from './put.ts';
 
 const directory = '/var/lib/ceph/osd/ceph-';
 
@@ -44,12 +45,21 @@ export const cephOsd = defineResource({
       script: sh`
 command -v ceph-osd >/dev/null || { echo 'Ceph is not installed on this host' >&2; exit 127; }
 for disk in ${p.disks}; do
-  kind=missing label=
+  kind=missing label= number= use=
   if [ -b "$disk" ]; then
-    kind=$(blkid -p -o value -s TYPE -s PTTYPE -- "$disk" | tr '\\n' ' ')
+    kind=$(blkid -p -o value -s TYPE -s PTTYPE -- "$disk" 2>/dev/null)
+    case $? in 0|2) kind=$(printf '%s' "$kind" | tr '\\n' ' ') ;; *) kind=ambivalent ;; esac
     label=$(ceph-bluestore-tool show-label --dev "$disk" 2>/dev/null | tr -d '\\n\\t')
+    number=$((0x$(stat -Lc %t -- "$disk"))):$((0x$(stat -Lc %T -- "$disk")))
+    mounted=$(awk -v number="$number" '$3 == number { print $5; exit }' /proc/self/mountinfo)
+    held=$(ls "/sys/dev/block/$number/holders" 2>/dev/null | tr '\\n' ' ')
+    if [ -e "/sys/dev/block/$number/partition" ]; then use='a partition, not a whole disk'
+    elif [ -n "$mounted" ]; then use="mounted on $mounted"
+    elif [ -n "$held" ]; then use="held by $held"
+    elif grep -q "^$(readlink -f -- "$disk") " /proc/swaps; then use='swap space'
+    fi
   fi
-  printf 'disk\\t%s\\t%s\\t%s\\n' "$disk" "$kind" "$label"
+  printf 'disk\\t%s\\t%s\\t%s\\t%s\\t%s\\n' "$disk" "$kind" "$label" "$number" "$use"
 done
 for ready in ${directory}*/ready; do
   id=\${ready%/ready} id=\${id##*-}
@@ -70,10 +80,13 @@ ${{ script: cluster.script }}`.script,
     const running = new Set(rows.flatMap(([what, id]) => (what === 'unit' ? [Number(id)] : [])));
     const disks = rows.filter(([what]) => what === 'disk');
     const directories = new Map(rows.flatMap(([what, disk, path]) => (what === 'directory' ? [[disk, path!] as const] : [])));
-    const are = disks.map(([, disk = '', kind = '', label]): [string, string] => [
-      disk,
-      condition(labelOf(label), kind, p.fsid, uuid5(p.fsid, `${p.host}${disk}`), running, answers),
-    ]);
+    const firstOf = new Map(disks.map(([, disk = '', , , number]) => [number ?? disk, disk] as const).toReversed());
+    const are = disks.map(([, disk = '', kind = '', label, number, use = '']): [string, string] => {
+      const first = firstOf.get(number ?? disk)!;
+      if (number && first !== disk) return [disk, `is the same disk as ${first}: name it once`];
+      const is = condition(labelOf(label), kind, p.fsid, uuid5(p.fsid, `${p.host}${disk}`), running, answers);
+      return [disk, use !== '' && overwritten.test(is) ? `is ${use.trim()}` : is];
+    });
     const leave = leavingHere(p).map((disk): [string, string] => {
       const path = directories.get(disk);
       return [disk, path === undefined ? noOsd : `${path.replace(directory, 'osd.')} is set up`];
@@ -108,6 +121,9 @@ function leavingHere(p: {
 /** What may be made an OSD, or run again. All else is for people to judge. */
 const mendable = /^(is empty|was begun and not finished|was osd\.\d+, drained|osd\.\d+ )/;
 
+/** What is written over when it is made an OSD. */
+const overwritten = /^(is empty|was begun and not finished|was osd\.\d+, drained)/;
+
 interface Label {
   readonly ceph_fsid?: string;
   readonly osd_uuid: string;
@@ -129,6 +145,7 @@ function condition(
   [dump, marks]: readonly CephAnswer[],
 ): string {
   if (kind === 'missing') return 'is not there';
+  if (!label && kind === 'ambivalent') return 'holds more than one thing: `wipefs` shows what, and wipes it if nothing of it is needed';
   if (!label)
     return kind.trim() === '' ? 'is empty' : `holds something already (${kind.trim()}): wipe it by hand if nothing of it is needed`;
   if (label.ceph_fsid !== undefined && label.ceph_fsid !== fsid) return `belongs to another Ceph cluster (${label.ceph_fsid})`;
@@ -152,15 +169,14 @@ function makeOne(p: { readonly fsid: string; readonly host: string }, disk: stri
 systemctl enable -q "ceph-osd@$id"
 systemctl reset-failed "ceph-osd@$id" 2>/dev/null || :
 systemctl start "ceph-osd@$id"`;
-  const keyring = sh`
-printf '[osd.%s]\\n\\tkey = %s\\n' "$id" "$key" >"$directory/keyring"
-chown ceph:ceph "$directory/keyring"`;
+  const content = sh`printf '[osd.%s]\\n\\tkey = %s\\n' "$id" "$key"`;
+  const keyring = putFile({ path: raw('"$directory/keyring"'), owner: 'ceph:ceph', mode: '0600', content });
   const own = sh`
 directory=${directory}$id
-install -d -o ceph -g ceph -m 0750 "$directory"
+${removeTree(raw('"$directory"'))}
+${putDirectory({ path: raw('"$directory"'), owner: 'ceph:ceph', mode: '0750' })}
 chown ceph:ceph ${disk}
-ln -sfn ${disk} "$directory/block"
-chown -h ceph:ceph "$directory/block"`;
+${putLink({ path: raw('"$directory/block"'), target: disk, owner: 'ceph:ceph' })}`;
   if (id !== undefined) {
     // The directory is made of what the disk's label says, as on a new machine; its key the cluster knows.
     return sh`
@@ -168,8 +184,8 @@ id=${id}
 systemctl is-active -q "ceph-osd@$id" || {
 key=$(ceph auth print-key "osd.$id")
 ${own}
-ceph-bluestore-tool prime-osd-dir --path "$directory" --no-mon-config --dev ${disk} >/dev/null
-chown -R ceph:ceph "$directory"${keyring}
+runuser -u ceph -- ceph-bluestore-tool prime-osd-dir --path "$directory" --no-mon-config --dev ${disk} >/dev/null
+${keyring}
 ${start}
 }
 ceph osd in "$id" 2>/dev/null`;
@@ -186,7 +202,8 @@ else
   key=$(ceph-authtool --gen-print-key)
   id=$(printf '{"cephx_secret": "%s"}' "$key" | ceph osd new ${uuid} -i -)
 fi
-rm -rf -- ${directory}"$id"${own}${keyring}
+${own}
+${keyring}
 ceph-osd -i "$id" --mkfs --osd-uuid ${uuid} --setuser ceph --setgroup ceph >/dev/null
 ${start}`;
 }
@@ -202,5 +219,5 @@ known=$(ceph osd dump -f json)
 case $known in *"$uuid"*) echo "osd.$id is still in the cluster: apply the role ceph-osd on all hosts, which drains it" >&2; exit 1 ;; esac
 systemctl disable -q --now "ceph-osd@$id"
 systemctl reset-failed "ceph-osd@$id" 2>/dev/null || :
-rm -r -- ${directory}"$id"`;
+${removeTree(raw(`"${directory}$id"`))}`;
 }

@@ -1,5 +1,6 @@
-import { type Command, sh, withTimeout } from '../base/command.ts';
+import { type Command, raw, sh, withTimeout } from '../base/command.ts';
 import { defineResource, type Found } from './define.ts';
+import { putRecord } from './put.ts';
 
 const records = '/var/lib/cellwise/db-sync';
 
@@ -57,7 +58,7 @@ export const dbSync = defineResource({
   probe: (p) => sh`
 ${versions(p)}
 versions || exit
-for record in ${recordsOf(p)}; do [ "$now" != "$(cat "$record" 2>/dev/null)" ] || { echo same; exit; }; done
+for record in ${recordsOf(p).map((name) => `${records}/${name}`)}; do [ "$now" != "$(cat "$record" 2>/dev/null)" ] || { echo same; exit; }; done
 echo other`,
   parse: (output): Found => {
     const said = output.out.toString().trim();
@@ -70,17 +71,14 @@ echo other`,
 ${versions(p)}
 ( cd / && exec runuser -u ${p.user ?? p.service} -- sh -c ${p.command} ) </dev/null || exit
 versions || exit
-umask 077
-mkdir -p -- ${records} || exit
-record=${recordsOf(p).at(-1)!}
-printf %s "$now" >"$record.new" && sync -d -- "$record.new" && mv -fT -- "$record.new" "$record"`,
+${putRecord(records, recordsOf(p).at(-1)!, raw('"$now"'))}`,
       p.timeout,
     ),
 });
 
-/** Where it is written down; what is migrated as a whole is expanded as well. */
+/** The names under which it is written down; what is migrated as a whole is expanded as well. */
 function recordsOf({ service, expand }: { readonly service: string; readonly expand: boolean }): string[] {
-  return [`${records}/${service}`, ...(expand ? [`${records}/${service}.expanded`] : [])];
+  return [service, ...(expand ? [`${service}.expanded`] : [])];
 }
 
 interface Versions {

@@ -15,14 +15,16 @@ export interface ValueSchema {
   readonly default?: unknown;
   /** Of a role's secret: each cell that has hosts of its own has its own. */
   readonly per?: 'cell';
+  /** Of a role's param: a kind of host. A number may not exceed how many there are; texts in a list are their names. */
+  readonly hostsOf?: string;
   /** Of a role's secret: what rests on it would be lost with another value. */
   readonly permanent?: boolean;
   /** Of a role's secret: what `secrets set` takes. */
   readonly pattern?: string;
   /** What `pattern` asks for, in words. */
   readonly patternErrorMessage?: string;
-  /** `secret`: must be a secret. `text`: may hold secrets. Both arrive as Text. */
-  readonly format?: 'secret' | 'text' | 'ipv4';
+  /** `secret`: must be a secret. `text`: may hold secrets. Both arrive as Text. `local-file`: no role can name one. */
+  readonly format?: 'secret' | 'text' | 'ipv4' | 'local-file';
   readonly minimum?: number;
   readonly maximum?: number;
   readonly minItems?: number;
@@ -77,8 +79,8 @@ export interface Unknown {
   readonly unknown: string;
 }
 
-export function isUnknown(found: Found): found is Unknown {
-  return found !== null && Object.keys(found).length === 1 && typeof found['unknown'] === 'string';
+export function isUnknown(found: object | null): found is Unknown {
+  return found !== null && 'unknown' in found && Object.keys(found).length === 1 && typeof found.unknown === 'string';
 }
 
 interface Common<P> {

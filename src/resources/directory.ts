@@ -1,5 +1,6 @@
-import { raw, sh } from '../base/command.ts';
+import { sh } from '../base/command.ts';
 import { defineResource, type Found } from './define.ts';
+import { putDirectory, removeDirectory } from './put.ts';
 
 /** A directory with its owner and mode. What is in it is nobody's business here. */
 export const directory = defineResource({
@@ -31,16 +32,14 @@ export const directory = defineResource({
     }
     return all.map((p) => found.get(p.path) ?? null);
   },
-  apply: (p, change) => {
-    if (p.absent) return sh`rmdir -- ${p.path}`;
-    const make = change.before === null ? sh`mkdir -m 0700 -- ${p.path} || exit` : raw(':');
+  apply: (p) => {
+    if (p.absent) return removeDirectory(p.path);
     return sh`
 if { [ -e ${p.path} ] || [ -L ${p.path} ]; } && { [ -L ${p.path} ] || [ ! -d ${p.path} ]; }; then
   printf '%s exists and is not a directory: move it away\\n' ${p.path} >&2
   exit 1
 fi
-${make}
-chown -- ${p.owner} ${p.path} && chmod -- ${p.mode} ${p.path}`;
+${putDirectory(p)}`;
   },
 });
 

@@ -3,6 +3,7 @@ import { raw, sh, withInput, type Command } from '../base/command.ts';
 import { Invalid } from '../base/problem.ts';
 import type { State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
+import { printFile, putFile } from './put.ts';
 
 const choice = {
   type: 'object',
@@ -47,7 +48,7 @@ export const featureFile = defineResource({
   refuse: (p, { before }) => (before?.['feature'] === 'missing' ? p.required : undefined),
   probe: (p) => sh`
 if ${tests[p.feature]}; then echo with; else echo without; fi
-stat -c '%U:%G %a' -- ${p.path} 2>/dev/null && sha256sum <${p.path}
+stat -c '%U:%G %a' -- ${p.path} 2>/dev/null && ${printFile(p.path, 1_048_576)} | sha256sum
 exit 0`,
   parse: (output, p): Found => {
     const [fitting = '', stat = '', sum = ''] = output.out.toString().split('\n');
@@ -61,19 +62,8 @@ exit 0`,
   apply: (p) => {
     const test = p.use === 'auto' ? tests[p.feature] : raw(p.use === p.with.name ? 'true' : 'false');
     const [first, second] = [p.with.content, p.without.content];
-    return withInput(
-      sh`
-set -e
-umask 077
-new=$(mktemp -- ${`${p.path}.XXXXXXXX`})
-trap 'rm -f -- "$new"' EXIT
-if ${test}; then head -c ${Buffer.byteLength(first)} >"$new"; else tail -c ${Buffer.byteLength(second)} >"$new"; fi
-chown -- ${p.owner} "$new"
-chmod -- ${p.mode} "$new"
-sync -d -- "$new"
-mv -fT -- "$new" ${p.path}`,
-      first + second,
-    );
+    const content = sh`if ${test}; then head -c ${Buffer.byteLength(first)}; else tail -c ${Buffer.byteLength(second)}; fi`;
+    return withInput(putFile({ path: p.path, owner: p.owner, mode: p.mode, content }), first + second);
   },
 });
 

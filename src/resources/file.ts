@@ -1,8 +1,9 @@
 import { createHash } from 'node:crypto';
 import type { Command } from '../base/command.ts';
-import { raw, sh, withInput, withTimeout } from '../base/command.ts';
+import { sh, withInput, withTimeout } from '../base/command.ts';
 import { reveal, type Text } from '../base/secret.ts';
 import { defineResource, type Found } from './define.ts';
+import { printFile, putFile, readable, removeFile } from './put.ts';
 
 /** A regular file: its content, owner and mode. */
 export const file = defineResource({
@@ -29,17 +30,21 @@ export const file = defineResource({
       },
       owner: { type: 'string', pattern: '^[^:]+:[^:]+$', default: 'root:root', description: 'USER:GROUP.' },
       mode: { type: 'string', pattern: '^0[0-7]{3,4}$', default: '0644', description: 'Octal, with a leading zero and in quotes.' },
-      validate: { type: 'string', description: 'Shell command that checks the new content before it is put in place; `$1` is its path.' },
+      validate: {
+        type: 'string',
+        description: 'Shell command, run as root, that checks the new content before it is put in place; `$1` is its path.',
+      },
       absent: { type: 'boolean', description: 'The file must not be there.' },
     },
   },
   desired: (p) => (p.absent ? null : { kind: 'regular file', sha256: digest(p), owner: p.owner, mode: octal(p.mode) }),
-  // One stat and one sha256sum for all; what is not there is missing from both answers.
+  // One stat and one sha256sum for all; what is not there is missing from both answers, what is no file from the second.
   probeAll: (all) => sh`
 set -- ${all.map((p) => p.path)}
 stat --printf '%n\\0%F\\0%U:%G\\0%a\\0' -- "$@" 2>/dev/null
 printf '\\0'
-sha256sum -z -- "$@" 2>/dev/null
+${readable}
+[ $# -eq 0 ] || sha256sum -z -- "$@" 2>/dev/null
 exit 0`,
   parseAll: (output, all) => {
     const [stats, sums] = split(output.out.toString());
@@ -48,9 +53,9 @@ exit 0`,
       return stat ? { kind: stat.kind, sha256: sums.get(p.path) ?? '', owner: stat.owner, mode: stat.mode } : null;
     });
   },
-  peek: (p) => sh`test -f ${p.path} && head -c 1048576 -- ${p.path}`,
+  peek: (p) => printFile(p.path, 1_048_576),
   content: (p) => (p.absent ? '' : bytes(p)),
-  apply: (p) => (p.absent ? sh`rm -f -- ${p.path}` : install(p)),
+  apply: (p) => (p.absent ? removeFile(p.path) : install(p)),
 });
 
 interface FileParams {
@@ -62,34 +67,16 @@ interface FileParams {
   readonly validate?: string;
 }
 
-// A temporary file beside the target, never readable by others before its mode is set; synced before and after the
-// rename, so that a crash leaves either the old file or the new one.
 function install(p: FileParams): Command {
-  const slash = p.path.lastIndexOf('/');
-  const [directory, name] = [p.path.slice(0, slash) || '/', p.path.slice(slash + 1)];
-  const check = p.validate
-    ? sh`
-sh -c ${p.validate} validate "$new"`
-    : raw('');
+  // $1 is absolute, and means this file whatever its directories are renamed to: for programs that stay where they are started.
+  const check = p.validate && sh`sh -c ${`set -- "/proc/$$/cwd/$1"\n${p.validate}`} validate "$name"`;
   const script = sh`
 set -e
-umask 077
 if [ -L ${p.path} ] || { [ -e ${p.path} ] && [ ! -f ${p.path} ]; }; then
   printf '%s is not a file but a %s: move it away\\n' ${p.path} "$(stat -c %F -- ${p.path})" >&2
   exit 1
 fi
-if [ ! -d ${`${directory}/`} ]; then
-  printf 'There is no directory %s to put the file in\\n' ${directory} >&2
-  exit 1
-fi
-new=$(mktemp -- ${`${directory}/.${name.slice(0, 100)}.XXXXXXXX`})
-trap 'rm -f -- "$new"' EXIT
-cat >"$new"
-chown -- ${p.owner} "$new"
-chmod -- ${p.mode} "$new"${check}
-sync -d -- "$new"
-mv -fT -- "$new" ${p.path}
-sync -- ${directory}`;
+${putFile({ path: p.path, owner: p.owner, mode: p.mode, ...(check ? { check } : {}) })}`;
   return withTimeout(withInput(script, bytes(p)), 300);
 }
 

@@ -1,5 +1,6 @@
 import { sh } from '../base/command.ts';
 import { defineResource } from './define.ts';
+import { putAnything } from './put.ts';
 
 const begin = '# cellwise: begin';
 const end = '# cellwise: end';
@@ -50,10 +51,10 @@ export const hostsFile = defineResource({
   // The block goes first: Debian's "127.0.1.1 HOSTNAME" would otherwise answer for the host's own name, and daemons would
   // listen where nobody else can reach them. Lines behind a lost end marker are not ours for sure, so they are kept.
   // In a container /etc/hosts is a mount: it cannot be renamed over, only written.
-  apply: (p) => sh`
-set -e
-new=$(mktemp /etc/.hosts.XXXXXXXX)
-trap 'rm -f -- "$new"' EXIT
+  apply: (p) =>
+    putAnything(
+      '/etc/hosts',
+      sh`
 {
   ${p.entries.length === 0 ? sh`:` : sh`printf '%s\\n' ${[begin, ...lines(p.entries), end]}`}
   awk -v begin=${begin} -v end=${end} '
@@ -62,10 +63,13 @@ trap 'rm -f -- "$new"' EXIT
     inside { held = held $0 "\\n"; next }
     { print }
     END { printf "%s", held }' /etc/hosts
-} >"$new"
-cp --attributes-only --preserve=mode,ownership /etc/hosts "$new"
-sync -d "$new"
-mv -fT "$new" /etc/hosts 2>/dev/null || cat "$new" >/etc/hosts`,
+} >hosts || exit
+cp --attributes-only --preserve=mode,ownership /etc/hosts hosts || exit
+if mountpoint -q /etc/hosts; then
+  cat hosts >/etc/hosts
+  exit
+fi`,
+    ),
 });
 
 function lines(entries: readonly { readonly address: string; readonly names: readonly string[] }[]): string[] {

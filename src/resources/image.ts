@@ -39,7 +39,11 @@ export const image = defineApiResource({
     properties: {
       image: { type: 'string', minLength: 1, maxLength: 255, description: 'Its name.' },
       project: { type: 'string', default: 'admin', description: 'The project that it belongs to.' },
-      file: { type: 'string', description: 'A file on the machine that Cellwise runs on; needs its `sha512`.' },
+      file: {
+        type: 'string',
+        format: 'local-file',
+        description: 'A file on the machine that Cellwise runs on; needs its `sha512`. An inventory alone can name one.',
+      },
       url: { type: 'string', pattern: '^https?://', description: 'Where the host of the image API fetches it.' },
       build: {
         type: 'string',
@@ -167,12 +171,16 @@ function dataFor(p: Source): ApiData {
   return { command: fetching(p), result: 'image' };
 }
 
-// Python's, because every host of an API has it.
+// Python's, because every host of an API has it. Where nothing says what the data must be, what vouches for it is TLS.
 const fetcher = String.raw`
 import hashlib, sys, time, urllib.request
 url, algorithm, wanted = sys.argv[1:]
+class Redirects(urllib.request.HTTPRedirectHandler):
+    def redirect_request(self, request, *answer):
+        if not wanted and not answer[-1].startswith("https:"): sys.exit("%s leads to %s, which is not encrypted" % (url, answer[-1]))
+        return super().redirect_request(request, *answer)
 digest, size, told = hashlib.new(algorithm), 0, 0
-with urllib.request.urlopen(url, timeout=60) as source, open("image", "wb") as target:
+with urllib.request.build_opener(Redirects).open(url, timeout=60) as source, open("image", "wb") as target:
     while block := source.read(1 << 20):
         target.write(block); digest.update(block); size += len(block)
         if time.monotonic() - told > 5: told = time.monotonic(); print("fetched %d MB" % (size // 1000000), flush=True)
@@ -182,7 +190,41 @@ if wanted and digest.hexdigest() != wanted: sys.exit("%s has the %s %s, and shou
 function fetching({ url = '', sha256, sha512, fetched, format = 'raw' }: Source): Command {
   const fetch = sh`python3 -I -c ${fetcher} ${url} ${sha256 === undefined ? 'sha512' : 'sha256'} ${sha256 ?? sha512 ?? ''}`;
   if (fetched === undefined) return fetch;
-  return sh`${fetch} && qemu-img convert -f ${programs[fetched] ?? fetched} -O ${programs[format] ?? format} image converted && mv converted image`;
+  return sh`${fetch} && ${converting(programs[fetched] ?? fetched, programs[format] ?? format)}`;
+}
+
+// Formats can name other files, by which what is in them would come into the image.
+const inspector = String.raw`
+import json, sys
+info = json.load(sys.stdin)
+data = info.get("format-specific", {}).get("data", {})
+parts = data.get("extents", []) + [child["info"] for child in info.get("children", [])]
+others = [name for name in (info.get("backing-filename"), data.get("data-file")) if name is not None]
+others += [part["filename"] for part in parts if part["filename"] != "image"]
+if others: sys.exit("The image is refused: a part of it is another file, %r" % others[0])
+if info.get("encrypted"): sys.exit("The image is refused: it is encrypted")
+`;
+
+/**
+ * Converts the file image. Whoever made it could have found a fault in qemu-img: so that is run as a user that nobody is and
+ * that can read this one file, in namespaces without a network or other processes, with limits. What it leaves is taken
+ * only if it is a plain file of that user: a link would be followed.
+ */
+function converting(from: string, to: string): Command {
+  return sh`{
+until uid=$(shuf -i 61184-65519 -n 1); ! getent passwd "$uid" >/dev/null; do :; done
+mkdir apart && mv image apart/image && chmod 0444 apart/image && chown "$uid" apart && cd apart || exit
+confined() {
+  prlimit --as=4294967296 --cpu=3600 --fsize=1099511627776 --core=0 unshare --net --pid --fork --kill-child \
+    setpriv --reuid "$uid" --regid "$uid" --clear-groups --no-new-privs --bounding-set=-all --inh-caps=-all \
+    env -i PATH="$PATH" MALLOC_ARENA_MAX=2 qemu-img "$@"
+}
+confined info --output=json -f ${from} image >../info || exit
+python3 -I -c ${inspector} <../info || exit
+confined convert -f ${from} -O ${to} image converted || exit
+cd .. && mv -T apart/converted image || exit
+[ "$(stat -c %u:%F image)" = "$uid:regular file" ] || { echo 'The image is refused: its conversion left no file' >&2; exit 1; }
+}`;
 }
 
 /** What formats are called by qemu-img, where it is otherwise. */

@@ -48,6 +48,7 @@ import { onlineMigrations } from './online-migrations.ts';
 import { ovsBridge } from './ovs-bridge.ts';
 import { ovsDatapath } from './ovs-datapath.ts';
 import { packages } from './package.ts';
+import { privateKey } from './private-key.ts';
 import { quota } from './quota.ts';
 import { rabbitmqUser } from './rabbitmq-user.ts';
 import { rabbitmqVhost } from './rabbitmq-vhost.ts';
@@ -81,6 +82,7 @@ export const resourceTypes: readonly ResourceType[] = [
   hostsFile,
   timezone,
   timeSync,
+  privateKey,
   tlsCertificate,
   mysqlDatabase,
   mysqlUser,

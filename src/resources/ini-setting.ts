@@ -3,6 +3,7 @@ import { Invalid } from '../base/problem.ts';
 import { reveal, Secret, text, type Text } from '../base/secret.ts';
 import type { Json } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
+import { editFile, mayRead } from './put.ts';
 
 // POSIX awk, as Debian has no other by default. It reads files by itself, because it would take a path with `=` for an
 // assignment; what to look for comes by standard input, because -v would interpret backslashes (and show secrets).
@@ -119,7 +120,15 @@ export const iniSetting = defineResource({
     },
   },
   desired: (p) => (p.absent ? null : { value: p.value instanceof Secret ? 'current' : line(p.value), times: 1 }),
-  probeAll: (all) => sh`printf '%s\\n' ${all.flatMap((p) => [p.file, p.section, p.key])} | LC_ALL=C awk ${reader}`,
+  probeAll: (all) => sh`
+${mayRead}
+set -- ${all.flatMap((p) => [p.file, p.section, p.key])}
+asked=
+while [ $# -gt 0 ]; do
+  [ "$1" = "$asked" ] || { asked=$1 file=$1; may_read "$1" || file=/dev/null; }
+  printf '%s\\n' "$file" "$2" "$3"
+  shift 3
+done | LC_ALL=C awk ${reader}`,
   parseAll: (output, all) => {
     if (output.code !== 0) return all.map(() => ({ unknown: output.err.toString().trim() }));
     const lines = output.out.toString().split('\n');
@@ -134,20 +143,15 @@ export const iniSetting = defineResource({
     const value = p.absent ? '' : line(p.value);
     // The writer's input is built on the host: only there is it known how the file ends.
     const script = sh`
-set -e
-named=${p.file}
-file=$(readlink -e -- "$named" && echo .) || { printf '%s is not there: a package or a file step must bring it first\\n' "$named" >&2; exit 1; }
-file=\${file%?.}
-new=$(mktemp -- "$file.XXXXXXXX")
-trap 'rm -f -- "$new"' EXIT
-cp --attributes-only --preserve=all -- "$file" "$new"
+[ -e ${p.file} ] || { printf '%s is not there: a package or a file step must bring it first\\n' ${p.file} >&2; exit 1; }
+${editFile(
+  p.file,
+  sh`
 {
-  printf '%s\\n' "$file" ${p.section} ${p.key} "$(tail -c 1 -- "$file" | wc -l)" ${p.absent ? 1 : 0}
+  printf '%s\\n' old ${p.section} ${p.key} "$(tail -c 1 old | wc -l)" ${p.absent ? 1 : 0}
   cat
-} | LC_ALL=C awk ${writer} >"$new"
-sync -d -- "$new"
-mv -fT -- "$new" "$file"
-sync -- "\${file%/*}/"`;
+} | LC_ALL=C awk ${writer} >"./$name" || exit`,
+)}`;
     return withInput(script, p.absent ? '\n' : text`${p.key}${p.separator}${value}\n`);
   },
 });

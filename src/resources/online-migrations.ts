@@ -1,5 +1,6 @@
-import { sh, withTimeout } from '../base/command.ts';
+import { raw, sh, withTimeout } from '../base/command.ts';
 import { defineResource, type Found } from './define.ts';
+import { putRecord } from './put.ts';
 
 const records = '/var/lib/cellwise/online-migrations';
 
@@ -52,9 +53,7 @@ while :; do
   *) echo 'Some data cannot be migrated: the lines above and the log of the service say which' >&2; exit 1 ;;
   esac
 done
-umask 077
-mkdir -p -- ${records} || exit
-printf %s "$now" >${`${records}/${p.service}.new`} && sync -d -- ${`${records}/${p.service}.new`} && mv -fT -- ${`${records}/${p.service}.new`} ${`${records}/${p.service}`}`,
+${putRecord(records, p.service, raw('"$now"'))}`,
       p.timeout,
     ),
 });

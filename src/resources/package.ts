@@ -2,6 +2,7 @@ import { type Command, raw, sh, withInput, withTimeout } from '../base/command.t
 import { text, type Text } from '../base/secret.ts';
 import type { State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
+import { putFile } from './put.ts';
 
 const policy = '/usr/sbin/policy-rc.d';
 const marker = '# Written by Cellwise for the time of one apt transaction.';
@@ -175,11 +176,15 @@ trap allow_services EXIT
 trap 'exit 143' INT TERM HUP
 systemctl list-units --state=active,reloading,activating --plain --no-legend 2>/dev/null | cut -d' ' -f1 >/run/cellwise-active-units
 [ ! -e ${policy} ] || mv -fT ${policy} ${policy}.cellwise-kept
-printf '%s\\n' ${['#!/bin/sh', marker, `held=' ${units.map((unit) => unit.replace(/\.service$/, '')).join(' ')} '`, ...policyRules]} >${policy} && chmod 755 ${policy} || exit
+${putFile({ path: policy, owner: 'root:root', mode: '0755', content: sh`printf '%s\\n' ${rulesFor(units)}` })} || exit
 if [ -n "$(dpkg --audit)" ] || [ -n "$(ls -A /var/lib/dpkg/updates)" ]; then
   echo 'dpkg was interrupted: finishing what it had begun' >&2
   dpkg --force-confdef --force-confold --configure -a </dev/null || exit
 fi`;
+}
+
+function rulesFor(units: readonly string[]): string[] {
+  return ['#!/bin/sh', marker, `held=' ${units.map((unit) => unit.replace(/\.service$/, '')).join(' ')} '`, ...policyRules];
 }
 
 // What ran before the transaction goes on as its package likes, e.g. sshd is restarted by its upgrade. What a role keeps

@@ -1,6 +1,7 @@
 import { type Command, raw, sh, withTimeout } from '../base/command.ts';
 import type { State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
+import { putRecord } from './put.ts';
 
 const records = '/var/lib/cellwise/units';
 
@@ -107,13 +108,7 @@ exit 0`;
 // A unit of Type=simple counts as active as soon as its process is forked: it has to be there one second later, and be
 // the same process, for a crash at start to be seen. Only a unit that stays up is recorded.
 function start(digest: string | undefined, reload: boolean): Command {
-  const record =
-    digest === undefined
-      ? raw(':')
-      : sh`
-umask 077
-mkdir -p -- ${records} || exit
-printf %s ${digest} >"$record.new" && sync -d -- "$record.new" && mv -fT -- "$record.new" "$record" && sync -- ${records}`;
+  const record = digest === undefined ? raw(':') : putRecord(records, raw('"$unit"'), digest);
   return sh`
 systemctl reset-failed -- "$unit" 2>/dev/null
 # A socket cannot be opened under a service that runs without it.

@@ -3,6 +3,7 @@ import { gzipSync } from 'node:zlib';
 import { sh, withInput } from '../base/command.ts';
 import { canonical, type State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
+import { putFile } from './put.ts';
 
 /**
  * A ring of Swift: which devices hold which part of all names. It follows from the devices alone, so that each host makes
@@ -64,18 +65,7 @@ exit 0`,
     if (mode === '') return null;
     return { mode, sha256, ...(shift === '' ? {} : { part_power: 32 - Number(shift) }) } satisfies State;
   },
-  apply: (p) =>
-    withInput(
-      sh`
-set -e
-new=$(mktemp -- /etc/swift/.ring.XXXXXXXX)
-trap 'rm -f -- "$new"' EXIT
-cat >"$new"
-chmod 0644 -- "$new"
-sync -d -- "$new"
-mv -fT -- "$new" ${pathOf(p.ring)}`,
-      gzipSync(contentOf(p)),
-    ),
+  apply: (p) => withInput(putFile({ path: pathOf(p.ring), owner: 'root:root', mode: '0644' }), gzipSync(contentOf(p))),
 });
 
 interface Ring {

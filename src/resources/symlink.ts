@@ -1,5 +1,6 @@
 import { sh } from '../base/command.ts';
 import { defineResource, type Found } from './define.ts';
+import { putLink, removeFile } from './put.ts';
 
 /** find's letters. */
 const kinds = new Map([
@@ -42,7 +43,6 @@ exit 0`,
       return type === 'l' ? { kind: 'symbolic link', target } : { kind: kinds.get(type) ?? type };
     });
   },
-  // The new link is made beside the old one and renamed over it, so there is always one of them.
   apply: (p) => sh`
 set -e
 link=${p.path}
@@ -50,5 +50,5 @@ if [ -e "$link" ] && [ ! -L "$link" ]; then
   printf '%s exists and is not a symbolic link: move it away\\n' "$link" >&2
   exit 1
 fi
-${p.absent ? sh`rm -f -- "$link"` : sh`ln -sfn -- ${p.target ?? ''} "$link.cellwise" && mv -fT -- "$link.cellwise" "$link"`}`,
+${p.absent ? removeFile(p.path) : putLink({ path: p.path, target: p.target ?? '' })}`,
 });

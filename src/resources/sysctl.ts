@@ -1,5 +1,6 @@
 import { sh } from '../base/command.ts';
 import { defineResource, type Found } from './define.ts';
+import { putFile } from './put.ts';
 
 /** A kernel setting: the value that is live, and the file that brings it back after a boot. */
 export const sysctl = defineResource({
@@ -44,7 +45,7 @@ exit 0`,
   },
   apply: (p, change) => sh`
 set -e
-printf '%s = %s\\n' ${p.key} ${words(p.value)} >${fileOf(p.key)}
+${putFile({ path: fileOf(p.key), owner: 'root:root', mode: '0644', content: sh`printf '%s = %s\\n' ${p.key} ${words(p.value)}` })}
 live=${liveOf(p.key)}
 ${change.differences.some((difference) => difference.key === 'live') ? sh`` : sh`exit 0`}
 if [ ! -e "$live" ]; then

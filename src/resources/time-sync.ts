@@ -1,5 +1,6 @@
 import { raw, sh, withTimeout } from '../base/command.ts';
 import { defineResource, type Found } from './define.ts';
+import { putDirectory, putFile } from './put.ts';
 
 /** Each implementation: its unit, the drop-in that names servers, and how a line of it looks. */
 const implementations = {
@@ -52,8 +53,8 @@ exit 0`,
     const { unit, dropIn } = implementations[p.implementation];
     const write = p.servers
       ? sh`
-mkdir -p -- ${dropIn.slice(0, dropIn.lastIndexOf('/'))}
-printf %s ${content(p.implementation, p.servers)} >${dropIn}`
+${putDirectory({ path: dropIn.slice(0, dropIn.lastIndexOf('/')), owner: 'root:root', mode: '0755' })}
+${putFile({ path: dropIn, owner: 'root:root', mode: '0644', content: sh`printf %s ${content(p.implementation, p.servers)}` })}`
       : raw('');
     return withTimeout(
       sh`

@@ -1,5 +1,6 @@
 import { sh } from '../base/command.ts';
 import { defineResource } from './define.ts';
+import { putFile, putLink } from './put.ts';
 
 /** The host's time zone: the link /etc/localtime, and Debian's /etc/timezone where a host still has it. */
 export const timezone = defineResource({
@@ -36,7 +37,7 @@ if [ ! -f ${`/usr/share/zoneinfo/${p.zone}`} ]; then
   printf 'There is no time zone %s in /usr/share/zoneinfo: is the package tzdata (old names: tzdata-legacy) installed?\\n' ${p.zone} >&2
   exit 1
 fi
-ln -sfn ${`/usr/share/zoneinfo/${p.zone}`} /etc/localtime.cellwise
-mv -fT /etc/localtime.cellwise /etc/localtime
-[ ! -e /etc/timezone ] || printf '%s\\n' ${p.zone} >/etc/timezone`,
+${putLink({ path: '/etc/localtime', target: `/usr/share/zoneinfo/${p.zone}` })}
+[ -e /etc/timezone ] || exit 0
+${putFile({ path: '/etc/timezone', owner: 'root:root', mode: '0644', content: sh`printf '%s\\n' ${p.zone}` })}`,
 });

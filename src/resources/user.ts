@@ -1,6 +1,7 @@
 import { type Command, raw, sh } from '../base/command.ts';
 import type { Change, State } from '../base/state.ts';
 import { defineResource, type Found } from './define.ts';
+import { putFile, removeFile } from './put.ts';
 
 /** A user of the host. Only what is given is kept; a new user has no password and cannot log in by one. */
 export const user = defineResource({
@@ -63,7 +64,8 @@ ${keep(all, 'ssh_keys') ? raw(`stat -c '%U %a %n' -- "$@" 2>/dev/null`) : raw('s
 printf '\\0'
 ${keep(all, 'group', 'groups') ? raw('id -znG -- $names root') : raw(':')}
 printf '\\0'
-${keep(all, 'ssh_keys', 'sudo') ? sh`grep -saH '' -- ${all.map((p) => sudoers(p.name))} "$@"` : raw(':')}
+${keep(all, 'sudo') ? sh`grep -saH '' -- ${all.map((p) => sudoers(p.name))}` : raw(':')}
+${keep(all, 'ssh_keys') ? authorized : raw(':')}
 exit 0`,
   parseAll: (output, all) => {
     if (output.code !== 0) return all.map(() => ({ unknown: `getent ended with ${output.code}` }));
@@ -102,7 +104,7 @@ exit 0`,
     });
   },
   apply: (p, change) => {
-    if (p.absent) return sh`rm -f -- ${sudoers(p.name)} && userdel -- ${p.name}`;
+    if (p.absent) return sh`${removeFile(sudoers(p.name))} && userdel -- ${p.name}`;
     const differs = new Set(change.differences.map((difference) => difference.key));
     return sh`
 set -e
@@ -116,6 +118,14 @@ ${p.ssh_keys && (differs.has('ssh_keys') || differs.has('ssh_keys_access')) ? au
 const locked = raw(String.raw`
 getent shadow $names | while IFS=: read -r name hash x; do
   case $hash in '!'* | '*'*) echo "$name" ;; esac
+done`);
+
+// Read as the user: a link of theirs leads no further than they can see themselves, and a pipe holds nobody up.
+const authorized = raw(String.raw`
+printf '%s\n' "$entries" | while IFS=: read -r name x uid gid x home x; do
+  file=$home/.ssh/authorized_keys
+  setpriv --reuid "$uid" --regid "$gid" --clear-groups -- dd if="$file" iflag=nonblock status=none 2>/dev/null |
+    grep -saH --label="$file" ''
 done`);
 
 /** Whether any of the users is given one of these params. */
@@ -160,10 +170,10 @@ useradd "$@" -- ${p.name}`;
 }
 
 function sudo(name: string, may: boolean): Command {
-  if (!may) return sh`rm -f -- ${sudoers(name)}`;
+  if (!may) return removeFile(sudoers(name));
   return sh`
 [ -d /etc/sudoers.d ] || { echo 'sudo is not installed on this host' >&2; exit 1; }
-(umask 0337 && printf '%s\\n' ${rule(name)} >${`${sudoers(name)}.tmp`} && mv -f -- ${`${sudoers(name)}.tmp`} ${sudoers(name)})`;
+${putFile({ path: sudoers(name), owner: 'root:root', mode: '0440', content: sh`printf '%s\\n' ${rule(name)}` })}`;
 }
 
 // Written as the user itself: what root writes into a directory of somebody else can be led astray by links.

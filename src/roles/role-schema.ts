@@ -55,7 +55,12 @@ export const sections = {
 export type StepSection = keyof typeof sections.steps;
 export type CheckSection = keyof typeof sections.checks;
 
-const template = { type: 'string', pattern: '\\.hbs$', description: "A file of the role's templates directory; it gives the content." };
+const template = {
+  type: 'string',
+  pattern: '^(?!.*\\.\\.)[A-Za-z0-9][A-Za-z0-9_./-]*\\.hbs$',
+  patternErrorMessage: 'the name of a .hbs file below templates, without `..`',
+  description: "A file of the role's templates directory; it gives the content.",
+};
 const watches = {
   type: 'array',
   items: { type: 'string' },
@@ -66,6 +71,50 @@ const within = { type: 'string', pattern: '^[1-9][0-9]*s$', description: 'How lo
 const canary = {
   type: 'boolean',
   description: 'An upgrade tries it, too: on each canary among compute hosts, once it is restored.',
+} as const;
+
+/** Who may come to a port, and what that means where people read it. */
+export const visitors = {
+  anybody: 'anybody: whoever uses the cloud',
+  deployer: 'the deployer',
+  cloud: 'all hosts of the cloud',
+  controller: 'controllers',
+  network: 'network hosts',
+  compute: 'compute hosts',
+  storage: 'storage hosts',
+  cell: 'hosts of kind cell',
+  role: 'the hosts that carry this role',
+  host: 'the host itself',
+} as const;
+
+export type Visitor = keyof typeof visitors;
+
+const listener = {
+  type: 'object',
+  required: ['port', 'from', 'purpose'],
+  additionalProperties: false,
+  properties: {
+    port: {
+      description: "A port, a range (6800-7568), or a param of the role that holds one: '{{port}}'.",
+      anyOf: [
+        { type: 'integer', minimum: 1, maximum: 65535 },
+        { type: 'string', pattern: '^([0-9]{1,5}-[0-9]{1,5}|\\{\\{[a-z0-9_]+\\}\\})$' },
+      ],
+    },
+    protocol: { enum: ['tcp', 'udp'], description: 'tcp (the default) or udp.' },
+    network: { type: 'string', minLength: 1, description: 'The network of the inventory that it is reached by; management when left out.' },
+    from: {
+      type: 'array',
+      minItems: 1,
+      uniqueItems: true,
+      items: { enum: Object.keys(visitors) },
+      description: 'Who has business there: anybody, the deployer, hosts of a kind, the hosts of this role, or the host itself.',
+    },
+    purpose: { type: 'string', minLength: 1, description: 'What is there, in a few words.' },
+    encrypted: { enum: ['tls', 'ssh'], description: 'How what is said there is encrypted; left out: not at all.' },
+    once: reserved.once,
+    when: reserved.when,
+  },
 } as const;
 
 /** For editors, written to schemas/role.schema.json: a step is one of all types, with all that these say of their params. */
@@ -124,6 +173,7 @@ export const paramsSchema = {
         required: { type: 'array', items: { type: 'string' } },
         default: {},
         per: { enum: ['cell'] },
+        hostsOf: { enum: ['controller', 'compute', 'storage', 'network', 'cell'] },
         permanent: { type: 'boolean' },
         pattern: { type: 'string', format: 'regex' },
         patternErrorMessage: { type: 'string' },
@@ -228,6 +278,12 @@ function structure(step: Schema, check: Schema, trial: Schema): Record<string, u
             },
           },
         },
+      },
+      listens: {
+        type: 'array',
+        minItems: 1,
+        description: 'The ports that the role opens on its hosts, and who may come to them.',
+        items: listener,
       },
       steps: { type: 'array', minItems: 1, description: 'Made so from top to bottom on each host.', items: step },
       health: { type: 'array', description: 'When the role counts as healthy.', items: check },

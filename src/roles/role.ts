@@ -7,7 +7,8 @@ import { checks } from '../resources/checks.ts';
 import type { ValueSchema } from '../resources/define.ts';
 import { resourceTypes } from '../resources/index.ts';
 import { trials } from '../trials/index.ts';
-import { paramsSchema, roleSchema, sections, type CheckSection, type StepSection } from './role-schema.ts';
+import { paramsSchema, roleSchema, sections, type CheckSection, type StepSection, type Visitor } from './role-schema.ts';
+import { strayDocuments, strayTemplates, templateFile } from './stray.ts';
 import { compile, TemplateError, type Template } from './template.ts';
 
 /** What runs on hosts of some kinds to make them one part of a cloud: pure data, read from a directory. */
@@ -36,6 +37,8 @@ export interface Role {
   /** Names that differ between families of operating systems: family → name → value. */
   readonly os: Readonly<Record<string, Readonly<Record<string, unknown>>>>;
   readonly params: Readonly<Record<string, ParamSchema>>;
+  /** What it opens on its hosts. */
+  readonly listens: readonly RoleListener[];
   readonly steps: readonly RoleStep[];
   readonly health: readonly RoleCheck[];
   /** What `verify` tries as a user. */
@@ -88,6 +91,21 @@ export interface RoleStep {
    * role that it waits for, each with the reason; and the roles, instead of all that its role needs.
    */
   readonly apart?: { readonly after: ReadonlyMap<number, string>; readonly needs: readonly string[] };
+}
+
+/** A port, or several, that a role opens. */
+export interface RoleListener {
+  /** A port, a range, or a template of a param. */
+  readonly port: number | string;
+  readonly protocol: 'tcp' | 'udp';
+  /** The network of the inventory that it is reached by. */
+  readonly network: string;
+  readonly from: readonly Visitor[];
+  readonly purpose: string;
+  readonly encrypted?: 'tls' | 'ssh';
+  readonly once: boolean;
+  readonly when?: RoleStep['when'];
+  readonly path: RoleStep['path'];
 }
 
 export interface RoleCheck {
@@ -158,6 +176,7 @@ interface RoleDocument {
   readonly reads?: readonly string[];
   readonly os?: Role['os'];
   readonly api?: NonNullable<Role['api']>;
+  readonly listens?: readonly Partial<RoleListener>[];
   readonly steps: readonly Readonly<Record<string, unknown>>[];
   readonly health?: readonly Readonly<Record<string, unknown>>[];
   readonly verify?: readonly Readonly<Record<string, unknown>>[];
@@ -166,6 +185,8 @@ interface RoleDocument {
 }
 
 function readRole(directory: string): { role?: Role; problems: readonly Problem[] } {
+  const strays = strayDocuments(directory);
+  if (strays.length > 0) return { problems: strays };
   const document = readDocument(join(directory, 'role.yaml'));
   const problems = [...document.problems, ...(document.value === undefined ? [] : checkSchema(checker, document))];
   if (problems.length === 0) problems.push(...typeProblems(document));
@@ -182,6 +203,16 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
       }),
     );
   }
+  if (reserved.has(written.role)) {
+    problems.push(
+      document.problem({
+        code: 'role-name',
+        path: ['role'],
+        message: `"${written.role}" means something else in plans and templates`,
+        hint: `Rename the role and its directory. Reserved are ${[...reserved].join(', ')}`,
+      }),
+    );
+  }
   const templates = new Map<string, Template>();
   const role: Role = {
     name: written.role,
@@ -194,6 +225,7 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
     reads: written.reads ?? [],
     os: written.os ?? {},
     params: params.schemas,
+    listens: (written.listens ?? []).map(readListener),
     steps: written.steps.map((step, i) => readStep(step, ['steps', i])),
     health: (written.health ?? []).map((check, i) => readCheck(check, ['health', i])),
     verify: (written.verify ?? []).map((trial, i) => readCheck(trial, ['verify', i])),
@@ -212,8 +244,13 @@ function readRole(directory: string): { role?: Role; problems: readonly Problem[
       return template;
     },
   };
+  const steps = [...role.steps, ...(Object.keys(sections.steps) as StepSection[]).flatMap((section) => role.upgrade[section])];
+  problems.push(...strayTemplates(directory, document, steps));
   return { role, problems };
 }
+
+/** What a plan calls the parts of it that belong to no role, and what templates know besides roles. */
+const reserved: ReadonlySet<string> = new Set(['cell', 'cloud', 'host', 'hosts', 'leaving', 'networks', 'os', 'packages', 'resources']);
 
 const stepTypes: ReadonlyMap<string, unknown> = new Map(resourceTypes.map(({ type }) => [type, type]));
 
@@ -310,6 +347,11 @@ function readStep(written: Readonly<Record<string, unknown>>, path: RoleStep['pa
   };
 }
 
+function readListener(written: Partial<RoleListener>, i: number): RoleListener {
+  const { port, from, purpose } = written as RoleListener;
+  return { protocol: 'tcp', network: 'management', once: false, ...written, port, from, purpose, path: ['listens', i] };
+}
+
 function readCheck(written: Readonly<Record<string, unknown>>, path: RoleCheck['path']): RoleCheck {
   const [[type, name], ...rest] = Object.entries(written) as [[string, unknown], ...[string, unknown][]];
   const { within, canary, ...params } = Object.fromEntries(rest);
@@ -317,13 +359,13 @@ function readCheck(written: Readonly<Record<string, unknown>>, path: RoleCheck['
 }
 
 function readTemplate(directory: string, name: string): Template {
+  const file = templateFile(directory, name);
   let source: string;
   try {
-    source = readFileSync(join(directory, 'templates', name), 'utf8');
+    source = readFileSync(file, 'utf8');
   } catch {
-    throw new TemplateError(`there is no template ${join(directory, 'templates', name)}`);
+    throw new TemplateError(`there is no template ${file}`);
   }
-  const file = join(directory, 'templates', name);
   const inFile = <T>(work: () => T): T => {
     try {
       return work();

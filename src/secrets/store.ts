@@ -20,8 +20,6 @@ export interface SecretStore {
   readonly unsaved: () => readonly string[];
   /** Writes what was changed. True: others had written meanwhile, and some values are now theirs. */
   readonly save: () => Promise<boolean>;
-  /** A text with every secret of the store replaced by its name. */
-  readonly mask: (text: string) => string;
 }
 
 /** The same in a file: encrypted with age on disk, in the clear in memory only. */
@@ -131,11 +129,11 @@ function store(opened: Contents, files: SecretFiles, identity: Identity): Secret
   let contents = opened;
   let edits: Edit[] = [];
   const unsaved = new Set<string>();
-  let masks: { pattern: RegExp; names: Map<string, string> } | undefined;
+  learn(contents);
   const edit = (change: Edit): void => {
     for (const name of change(contents)) unsaved.add(name);
+    learn(contents);
     edits.push(change);
-    masks = undefined;
   };
   const set = (name: string, value: string, by: Value['by']): void => {
     edit((now) => put(now, name, { value, by, changed: new Date().toISOString() }));
@@ -165,12 +163,8 @@ function store(opened: Contents, files: SecretFiles, identity: Identity): Secret
       contents = await locked(files.directory, async () => write(files, identity, await read(files, identity), edits));
       edits = [];
       unsaved.clear();
-      masks = undefined;
+      learn(contents);
       return [...before.secrets].some(([name, { value }]) => contents.secrets.get(name)?.value !== value);
-    },
-    mask(text) {
-      const { pattern, names } = (masks ??= maskOf(valuesOf(contents)));
-      return text.replace(pattern, (found) => `‹secret ${names.get(found)!}›`);
     },
   };
 }
@@ -207,10 +201,12 @@ function madeUnlessThere(name: string): Edit {
   };
 }
 
-/** With those that hosts may still have. */
-function valuesOf({ secrets }: Contents): ReadonlyMap<string, string> {
-  const now = [...secrets].map(([name, { value }]) => [name, value] as const);
-  return new Map([...now, ...[...secrets].flatMap(([name, { former }]) => (former ? [[`${name} (former)`, former.value] as const] : []))]);
+/** The mask knows all of them from now on, whether anybody asks for them or not; and those that hosts may still have. */
+function learn({ secrets }: Contents): void {
+  for (const [name, { value, former }] of secrets) {
+    Secret.of(name, value);
+    if (former) Secret.of(`${name} (former)`, former.value);
+  }
 }
 
 // Letters and digits only: 190 bits, and the same in every quoting, URL and configuration language.
@@ -218,23 +214,6 @@ const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 
 function generate(): string {
   return Array.from({ length: 32 }, () => alphabet[randomInt(alphabet.length)]).join('');
-}
-
-/** What to look for in texts: every secret, and each line of it, as it is and as commands echo it (URL-encoded, base64, JSON). */
-function maskOf(values: ReadonlyMap<string, string>): { pattern: RegExp; names: Map<string, string> } {
-  const names = new Map<string, string>();
-  for (const [name, value] of values) {
-    const lines = value.split(/\r?\n/).map((line) => line.trim());
-    for (const part of [value, ...lines]) {
-      for (const form of [part, encodeURIComponent(part), Buffer.from(part).toString('base64'), JSON.stringify(part).slice(1, -1)]) {
-        if (form.length >= 4 && !names.has(form)) names.set(form, name);
-      }
-    }
-  }
-  const forms = [...names.keys()]
-    .toSorted((a, b) => b.length - a.length)
-    .map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`));
-  return { pattern: forms.length === 0 ? /(?!)/g : new RegExp(forms.join('|'), 'g'), names };
 }
 
 function lost({ file, directory }: SecretFiles, version: number): Invalid {

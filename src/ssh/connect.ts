@@ -3,11 +3,12 @@ import { homedir, userInfo } from 'node:os';
 import { setTimeout as delay } from 'node:timers/promises';
 import { Unreachable, type Shell } from '../base/shell.ts';
 import { authFailure, socketFailure, type Destination } from './failures.ts';
-import { hostNames, parseHostKey } from './host-keys.ts';
+import { hostNames, parseHostKey, type HostKey, type Known } from './host-keys.ts';
 import type { Offers } from './identities.ts';
-import { logIn, type Known } from './login.ts';
+import { logIn } from './login.ts';
 import { Shared } from './shared.ts';
 import { TransportShell } from './shell.ts';
+import type { Local } from './ssh-config.ts';
 import type { SshTransport } from './ssh-transport.ts';
 import type { Resolved, SshTarget } from './target.ts';
 
@@ -82,27 +83,50 @@ export async function connect(target: SshTarget, options: ConnectOptions = {}): 
 }
 
 async function resolveTarget(target: SshTarget, shared: Shared): Promise<Resolved> {
-  const local = { home: homedir(), user: userInfo().username };
-  try {
+  const filled = await readable(target, async () => {
     const config = target.sshConfig === undefined ? '' : await shared.text(tilde(target.sshConfig));
     // Many have none: its parser is loaded for those who do.
-    return complete(config === '' ? target : (await import('./ssh-config.ts')).resolve(target, config, local));
+    return config === '' ? target : (await import('./ssh-config.ts')).resolve(target, config, local());
+  });
+  shared.tellUnheeded(filled);
+  const { bastion, ...own } = filled;
+  if (bastion === undefined) return complete(own);
+  const through = await resolveTarget(bastion, shared).catch((error: unknown) => {
+    throw behind(target, error);
+  });
+  return { ...complete(own), bastion: through };
+}
+
+function local(): Local {
+  return { home: homedir(), user: userInfo().username, env: process.env };
+}
+
+/** What goes wrong with files and values of this side is told as a mistake in the configuration. */
+async function readable<T>(target: SshTarget, work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
   } catch (error) {
-    throw new Unreachable(target.name, 'config', `${target.sshConfig ?? ''}: ${error instanceof Error ? error.message : String(error)}`);
+    const words = error instanceof Error ? error.message : String(error);
+    throw new Unreachable(target.name, 'config', `The SSH configuration for ${target.name} cannot be used: ${words}`);
   }
 }
 
 const defaultIdentities = ['~/.ssh/id_ed25519', '~/.ssh/id_ecdsa', '~/.ssh/id_rsa'];
-const defaultKnownHosts = ['~/.ssh/known_hosts', '/etc/ssh/ssh_known_hosts'];
+const defaultUserKnownHosts = ['~/.ssh/known_hosts', '~/.ssh/known_hosts2'];
+const defaultGlobalKnownHosts = ['/etc/ssh/ssh_known_hosts', '/etc/ssh/ssh_known_hosts2'];
 
-function complete(target: SshTarget): Resolved {
+function complete(target: Omit<SshTarget, 'bastion'>): Omit<Resolved, 'bastion'> {
+  const user = target.userKnownHosts ?? defaultUserKnownHosts;
+  const global = target.globalKnownHosts ?? defaultGlobalKnownHosts;
   return {
     ...target,
     address: target.address ?? target.name,
     port: target.port ?? 22,
     user: target.user ?? 'root',
     identities: (target.identities ?? defaultIdentities).map(tilde),
-    knownHosts: (target.knownHosts ?? defaultKnownHosts).map(tilde),
+    agent: target.agent === undefined ? (target.defaultAgent ?? null) : target.agent,
+    knownHosts: [...(target.knownHosts ?? user), ...global].map(tilde),
+    revocations: [...(target.knownHosts ?? []), ...user, ...global].map(tilde),
     named: target.identities !== undefined,
   };
 }
@@ -129,20 +153,24 @@ async function reach(target: Resolved, limits: Limits, shared: Shared): Promise<
 
 function wayTo(target: Resolved): string {
   const end = `${target.user}@${target.address}:${target.port}`;
-  return target.bastion ? `${wayTo(complete(target.bastion))} ${end}` : end;
+  return target.bastion ? `${wayTo(target.bastion)} ${end}` : end;
 }
 
 async function knownKeys(target: Resolved, shared: Shared): Promise<Known> {
-  if (target.hostKeys && target.hostKeys.length > 0) {
-    const keys = target.hostKeys.map((text) => {
-      const key = parseHostKey(text);
-      if (key) return key;
-      throw new Unreachable(target.name, 'config', `A host key pinned for ${target.name} is no OpenSSH public key: ${text.slice(0, 60)}`);
-    });
-    return { keys, revoked: [] };
-  }
-  const files = await shared.knownHosts(target.knownHosts);
-  return files.find([...hostNames(target.address, target.port), ...hostNames(target.name, target.port)]);
+  const names = [...hostNames(target.address, target.port), ...hostNames(target.name, target.port)];
+  return readable(target, async () => {
+    const { revoked } = (await shared.knownHosts(target.revocations)).find(names);
+    const lists = await Promise.all((target.revokedHostKeys ?? []).map((path) => shared.revokedKeys(tilde(path))));
+    const never = [...revoked, ...lists.flat()];
+    if (target.hostKeys && target.hostKeys.length > 0) return { keys: target.hostKeys.map(pinned), revoked: never, authority: false };
+    return { ...(await shared.knownHosts(target.knownHosts)).find(names), revoked: never };
+  });
+}
+
+function pinned(text: string): HostKey {
+  const key = parseHostKey(text);
+  if (key) return key;
+  throw new Error(`its pinned host key is no OpenSSH public key: ${text.slice(0, 60)}`);
 }
 
 async function connectOnce(
@@ -154,7 +182,7 @@ async function connectOnce(
   shared: Shared,
 ): Promise<SshTransport> {
   if (target.bastion === undefined) return logIn(await tcp(to, limits), target, to, known, auth, limits.handshakeTimeout, () => undefined);
-  const bastion = complete(target.bastion);
+  const { bastion } = target;
   const { transport, release } = await shared
     .bastion(wayTo(bastion), () => reach(bastion, limits, shared))
     .catch((error: unknown) => {
@@ -170,7 +198,7 @@ async function connectOnce(
 }
 
 /** What fails at a bastion is told as the failure of the host behind it. */
-function behind(target: Resolved, error: unknown): unknown {
+function behind(target: SshTarget, error: unknown): unknown {
   if (!(error instanceof Unreachable)) return error;
   return new Unreachable(target.name, error.reason, `The bastion of ${target.name} cannot be used: ${error.message}`, error.hint);
 }

@@ -1,10 +1,11 @@
+import { printable } from '../base/printable.ts';
 import { Unreachable } from '../base/shell.ts';
 import type { Ending } from './channel.ts';
 import type { Sudo } from './target.ts';
 
 /** Words that came from a host, made fit for a terminal: printable ASCII, at most 200 characters. */
 export function plain(text: string): string {
-  return text
+  return printable(text)
     .replaceAll(/[^\x20-\x7e]+/g, ' ')
     .trim()
     .slice(0, 200);
@@ -212,14 +213,26 @@ export function sshFailure(to: Destination, error: SshError, offered: readonly s
   }
   if (error.level === 'client-socket') return socketFailure(to, error as NodeJS.ErrnoException);
   if (error.level === 'client-authentication') return authFailure(to, offered, []);
-  if (/no matching/i.test(error.message)) {
-    const hint = 'ssh2 has no post-quantum key exchange: let sshd accept curve25519-sha256 and aes128-gcm@openssh.com too.';
-    return new Unreachable(to.host, 'protocol', `${to.host} and Cellwise have no cipher in common: ${plain(error.message)}`, hint);
-  }
+  const missing = /no matching (?:C->S |S->C )?([\w ]+)/i.exec(error.message)?.[1];
+  if (missing !== undefined) return nothingInCommon(to, missing);
   // ssh2 tells a server's refusal to go on after too many keys by sshd's own words.
   if (/too many authentication/i.test(error.message)) return authFailure(to, offered, []);
   const message = `${to.host} does not speak SSH as it should (${to.address} port ${to.port}): ${plain(error.message)}`;
   return new Unreachable(to.host, 'protocol', message, 'Is the port right, and is what listens there an sshd?');
+}
+
+/** What sshd must accept as well, by ssh2's words for it. */
+const remedies: Readonly<Record<string, readonly [word: string, algorithm: string]>> = {
+  'key exchange algorithm': ['KexAlgorithms', 'curve25519-sha256'],
+  'host key format': ['HostKeyAlgorithms', 'ssh-ed25519, or rsa-sha2-512'],
+  cipher: ['Ciphers', 'aes128-gcm@openssh.com'],
+  MAC: ['MACs', 'hmac-sha2-256-etm@openssh.com'],
+};
+
+function nothingInCommon(to: Destination, missing: string): Unreachable {
+  const [word, algorithm] = remedies[missing] ?? ['Compression', 'no'];
+  const hint = `Let sshd on ${to.host} accept ${algorithm} (${word} in sshd_config). Algorithms with SHA-1 or CBC are never offered, and post-quantum ones are not known.`;
+  return new Unreachable(to.host, 'protocol', `${to.host} and Cellwise have no ${missing} in common (${to.address} port ${to.port})`, hint);
 }
 
 /** No key was accepted, or none could be offered; `problems` tells of keys that could not be read. */

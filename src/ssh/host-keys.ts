@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
+import { matches } from './patterns.ts';
 
 /** A host key: its type (e.g. `ssh-ed25519`) and its bytes in base64. */
 export interface HostKey {
@@ -6,98 +7,78 @@ export interface HostKey {
   readonly blob: string;
 }
 
-interface Line extends HostKey {
-  readonly revoked: boolean;
-}
-
-interface PatternLine extends Line {
-  readonly matches: (name: string) => boolean;
-}
-
-interface HashedLine extends Line {
-  readonly salt: Buffer;
-  readonly hash: Buffer;
-}
-
 /** What a host's key turned out to be. */
 export type Verdict = 'known' | 'unknown' | 'changed' | 'revoked';
 
-/**
- * The text of known_hosts files, read once: plain names are looked up in a map, patterns and hashed names are tried.
- * Lines of certificate authorities, and lines that make no sense, are passed over, as OpenSSH does.
- */
+/** What known_hosts files say of a host. */
+export interface Known {
+  readonly keys: readonly HostKey[];
+  readonly revoked: readonly HostKey[];
+  /** They name a certificate authority for it: of no use here, as ssh2 knows no certificates. */
+  readonly authority: boolean;
+}
+
+/** The text of known_hosts files, read once. Lines that make no sense are passed over, as OpenSSH does. */
 export class KnownHosts {
-  readonly #plain = new Map<string, Line[]>();
-  readonly #patterns: PatternLine[] = [];
-  readonly #hashed: HashedLine[] = [];
+  readonly #trusted = new Lines();
+  readonly #revoked = new Lines();
+  readonly #authorities = new Lines();
 
   constructor(texts: readonly string[]) {
     for (const text of texts) for (const line of text.split(/\r?\n/)) this.#add(line);
   }
 
-  /** The keys that are known of a host, under the first of `names` that any line knows. */
-  find(names: readonly string[]): { readonly keys: readonly HostKey[]; readonly revoked: readonly HostKey[] } {
-    for (const name of names) {
-      const lines = this.#linesOf(name.toLowerCase());
-      if (lines.length > 0) return { keys: lines.filter((line) => !line.revoked), revoked: lines.filter((line) => line.revoked) };
-    }
-    return { keys: [], revoked: [] };
-  }
-
-  #linesOf(name: string): Line[] {
-    return [
-      ...(this.#plain.get(name) ?? []),
-      ...this.#patterns.filter((line) => line.matches(name)),
-      ...this.#hashed.filter((line) => createHmac('sha1', line.salt).update(name).digest().equals(line.hash)),
-    ];
+  /** The keys that are known of a host under the first of `names` that has any. A key revoked under any of them is revoked. */
+  find(names: readonly string[]): Known {
+    const lower = names.map((name) => name.toLowerCase());
+    return {
+      keys: firstSome(lower, (name) => this.#trusted.of(name)),
+      revoked: lower.flatMap((name) => this.#revoked.of(name)),
+      authority: lower.some((name) => this.#authorities.of(name).length > 0),
+    };
   }
 
   #add(line: string): void {
     const fields = line.trim().split(/\s+/);
-    const marker = fields[0]?.startsWith('@') === true ? fields.shift() : undefined;
+    const lines = fields[0]?.startsWith('@') === true ? this.#marked(fields.shift()!) : this.#trusted;
     const [names, type, blob] = fields;
     if (names === undefined || names.startsWith('#') || type === undefined || blob === undefined) return;
-    if (marker !== undefined && marker !== '@revoked') return;
-    const key = { type, blob, revoked: marker === '@revoked' };
-    if (names.startsWith('|1|')) this.#addHashed(names, key);
-    else if (/[*?!]/.test(names)) this.#patterns.push({ ...key, matches: patternTest(names.toLowerCase()) });
-    else for (const name of names.toLowerCase().split(',')) this.#plain.set(name, [...(this.#plain.get(name) ?? []), key]);
+    lines?.add(names, { type, blob });
   }
 
-  #addHashed(names: string, key: Line): void {
-    const [, , salt = '', hash = ''] = names.split('|');
-    this.#hashed.push({ ...key, salt: Buffer.from(salt, 'base64'), hash: Buffer.from(hash, 'base64') });
+  #marked(marker: string): Lines | undefined {
+    return marker === '@revoked' ? this.#revoked : marker === '@cert-authority' ? this.#authorities : undefined;
   }
 }
 
-/** `*.example.com,!old.example.com`: one pattern must match, and none of the negated ones. */
-function patternTest(names: string): (name: string) => boolean {
-  const patterns = names.split(',').map((pattern) => {
-    const negated = pattern.startsWith('!');
-    return { negated, test: wildcard(negated ? pattern.slice(1) : pattern) };
-  });
-  return (name) => patterns.some((p) => !p.negated && p.test(name)) && !patterns.some((p) => p.negated && p.test(name));
+/** Keys by the names of hosts: plain names are looked up in a map, patterns and hashed names are tried. */
+class Lines {
+  readonly #plain = new Map<string, HostKey[]>();
+  readonly #patterns: { readonly key: HostKey; readonly patterns: readonly string[] }[] = [];
+  readonly #hashed: { readonly key: HostKey; readonly salt: Buffer; readonly hash: Buffer }[] = [];
+
+  add(names: string, key: HostKey): void {
+    const list = names.toLowerCase().split(',');
+    if (names.startsWith('|1|')) {
+      const [, , salt = '', hash = ''] = names.split('|');
+      this.#hashed.push({ key, salt: Buffer.from(salt, 'base64'), hash: Buffer.from(hash, 'base64') });
+    } else if (/[*?!]/.test(names)) this.#patterns.push({ key, patterns: list });
+    else for (const name of list) this.#plain.set(name, [...(this.#plain.get(name) ?? []), key]);
+  }
+
+  of(name: string): HostKey[] {
+    const patterns = this.#patterns.filter((line) => matches(line.patterns, name));
+    const hashed = this.#hashed.filter((line) => createHmac('sha1', line.salt).update(name).digest().equals(line.hash));
+    return [...(this.#plain.get(name) ?? []), ...[...patterns, ...hashed].map((line) => line.key)];
+  }
 }
 
-/** `*` and `?` tried without a regular expression: a hostile pattern must not take exponential time. */
-function wildcard(pattern: string): (name: string) => boolean {
-  return (name) => {
-    let [p, n, star, mark] = [0, 0, -1, 0];
-    while (n < name.length) {
-      if (p < pattern.length && (pattern[p] === '?' || (pattern[p] === name[n] && pattern[p] !== '*'))) {
-        p++;
-        n++;
-      } else if (pattern[p] === '*') {
-        star = p++;
-        mark = n;
-      } else if (star >= 0) {
-        p = star + 1;
-        n = ++mark;
-      } else return false;
-    }
-    while (pattern[p] === '*') p++;
-    return p === pattern.length;
-  };
+function firstSome<T>(names: readonly string[], of: (name: string) => T[]): T[] {
+  for (const name of names) {
+    const found = of(name);
+    if (found.length > 0) return found;
+  }
+  return [];
 }
 
 /** The names under which known_hosts knows a host: `[address]:port` off port 22, and then the bare one too, as OpenSSH does. */
@@ -119,7 +100,7 @@ export function wireKey(bytes: Buffer): HostKey {
 }
 
 /** Judges the key that a host shows against those that are known. */
-export function judge(shown: HostKey, known: { readonly keys: readonly HostKey[]; readonly revoked: readonly HostKey[] }): Verdict {
+export function judge(shown: HostKey, known: Pick<Known, 'keys' | 'revoked'>): Verdict {
   const same = (key: HostKey) => key.blob.replace(/=+$/, '') === shown.blob.replace(/=+$/, '');
   if (known.revoked.some(same)) return 'revoked';
   if (known.keys.some(same)) return 'known';
@@ -129,18 +110,4 @@ export function judge(shown: HostKey, known: { readonly keys: readonly HostKey[]
 /** `SHA256:…`, as `ssh-keygen -l` prints it. */
 export function sha256(key: HostKey): string {
   return `SHA256:${createHash('sha256').update(Buffer.from(key.blob, 'base64')).digest('base64').replace(/=+$/, '')}`;
-}
-
-const algorithmsOf: Readonly<Record<string, readonly string[]>> = {
-  'ssh-ed25519': ['ssh-ed25519'],
-  'ecdsa-sha2-nistp256': ['ecdsa-sha2-nistp256'],
-  'ecdsa-sha2-nistp384': ['ecdsa-sha2-nistp384'],
-  'ecdsa-sha2-nistp521': ['ecdsa-sha2-nistp521'],
-  'ssh-rsa': ['rsa-sha2-512', 'rsa-sha2-256'],
-};
-
-/** Host key algorithms to ask for: those of known keys first, so that the server shows a key that can be checked. */
-export function algorithmOrder(known: readonly HostKey[]): string[] {
-  const types = [...known.map((key) => key.type), ...Object.keys(algorithmsOf)];
-  return [...new Set(types.flatMap((type) => algorithmsOf[type] ?? []))];
 }

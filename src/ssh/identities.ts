@@ -45,7 +45,7 @@ export class Identities {
         offers.push(agentOffer(target.user, agent.socket, held));
       } else files.push(...(await this.#file(target, path, explicit, problems, agent)));
     }
-    if (!explicit && agent) {
+    if (!explicit && agent && target.identitiesOnly !== true) {
       offers.push(...agent.keys.filter((key) => !used.has(key)).map((key) => agentOffer(target.user, agent.socket, key)));
     }
     return { offers: [...offers, ...files].slice(0, maxOffers), problems };

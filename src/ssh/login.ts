@@ -1,14 +1,12 @@
 import type { Duplex } from 'node:stream';
-import ssh2, { type ConnectConfig, type ServerHostKeyAlgorithm } from 'ssh2';
+import ssh2, { type ConnectConfig } from 'ssh2';
 import { Unreachable } from '../base/shell.ts';
+import { algorithmsFor } from './algorithms.ts';
 import { authFailure, droppedEarly, plain, sshFailure, type Destination, type SshError } from './failures.ts';
-import { algorithmOrder, hostNames, judge, sha256, wireKey, type HostKey, type KnownHosts, type Verdict } from './host-keys.ts';
+import { hostNames, judge, sha256, wireKey, type HostKey, type Known, type Verdict } from './host-keys.ts';
 import type { Offers } from './identities.ts';
 import { SshTransport } from './ssh-transport.ts';
 import type { Resolved } from './target.ts';
-
-/** The keys that are known of a host. */
-export type Known = ReturnType<KnownHosts['find']>;
 
 /** The SSH handshake and login over a stream that stands. `gone` is called when the connection has ended, however. */
 export function logIn(
@@ -79,11 +77,7 @@ class Login {
       readyTimeout: handshakeTimeout * 1000,
       keepaliveInterval: 10_000,
       keepaliveCountMax: 3,
-      algorithms: {
-        serverHostKey: algorithmOrder(this.#known.keys) as ServerHostKeyAlgorithm[],
-        // In Node these are by far the fastest; ssh2 prefers ChaCha20 where its addon could not look at the processor.
-        cipher: { prepend: ['aes128-gcm@openssh.com', 'aes256-gcm@openssh.com'], append: [], remove: [] },
-      },
+      algorithms: algorithmsFor(this.#known.keys, this.#target.algorithms),
       hostVerifier: (key: Buffer) => this.#accepts(wireKey(key)),
       // Never `none`, never a password, and each key once: sshd counts failures against our address.
       authHandler: (left, partial, next) => {
@@ -124,20 +118,32 @@ class Login {
 function hostKeyFailure(target: Resolved, key: HostKey, verdict: Exclude<Verdict, 'known'>, known: Known): Unreachable {
   const [name = target.address] = hostNames(target.address, target.port);
   const pinned = target.hostKeys !== undefined && target.hostKeys.length > 0;
-  const place = pinned ? 'the inventory' : (target.knownHosts[0] ?? 'known_hosts');
+  const place = target.knownHosts[0] ?? 'known_hosts';
   const shown = `${key.type} ${sha256(key)}`;
   if (verdict === 'unknown') {
     const line = `${name} ${key.type} ${key.blob}`;
+    const authority = known.authority ? ' (A certificate authority is known for it; Cellwise reads no host certificates.)' : '';
     const hint = `Compare the fingerprint with \`ssh-keygen -lf\` on the host's console, then: echo '${line}' >> ${place}`;
-    return new Unreachable(target.name, 'host-key-unknown', `The host key of ${target.name} (${name}) is unknown: ${shown}`, hint);
+    return new Unreachable(
+      target.name,
+      'host-key-unknown',
+      `The host key of ${target.name} (${name}) is unknown: ${shown}${authority}`,
+      hint,
+    );
   }
   if (verdict === 'revoked') {
-    return new Unreachable(target.name, 'host-key-changed', `The host key of ${target.name} (${name}) is marked as revoked: ${shown}`);
+    const hint = 'Whoever holds that key can pose as this host: give it a new one (`ssh-keygen -A`), and do not take the revocation away.';
+    return new Unreachable(
+      target.name,
+      'host-key-changed',
+      `The host key of ${target.name} (${name}) is marked as revoked: ${shown}`,
+      hint,
+    );
   }
   const expected = known.keys.map((k) => `${k.type} ${sha256(k)}`).join(', ');
-  const message = `The host key of ${target.name} (${name}) is not the one in ${place}: it shows ${shown}, expected is ${expected}`;
+  const message = `The host key of ${target.name} (${name}) is not the one in ${pinned ? 'the inventory' : 'known_hosts'}: it shows ${shown}, expected is ${expected}`;
   const hint = pinned
     ? 'Someone may be in between. If the host was installed anew, correct its host key in the inventory.'
-    : `Someone may be in between. If the host was installed anew: ssh-keygen -R '${name}' -f ${place}`;
+    : `Someone may be in between. If the host was installed anew: ssh-keygen -R '${name}' -f ${place}, or the file that has the old key`;
   return new Unreachable(target.name, 'host-key-changed', message, hint);
 }

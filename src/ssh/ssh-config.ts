@@ -1,53 +1,61 @@
 import SSHConfig from 'ssh-config';
+import { algorithmsFor, type Wishes } from './algorithms.ts';
+import { readDirectives, type Directives } from './directives.ts';
 import type { SshTarget } from './target.ts';
 
 /** What values in ssh_config may refer to. */
 export interface Local {
   readonly home: string;
   readonly user: string;
+  readonly env: Readonly<Record<string, string | undefined>>;
 }
 
 /**
- * Fills what `target` leaves open from the text of an OpenSSH client configuration: HostName, Port, User, IdentityFile,
- * IdentityAgent, UserKnownHostsFile, ProxyJump. What the target says itself wins. `Match exec` is never run.
+ * Fills what `target` leaves open from the text of an OpenSSH client configuration; what the target says itself wins. Words
+ * that OpenSSH would heed and this does not are in `unheeded`. Nothing is run.
  */
 export function resolve(target: SshTarget, config: string, local: Local): SshTarget {
   return fill(target, SSHConfig.parse(config), local, 0);
 }
 
 function fill(target: SshTarget, config: SSHConfig, local: Local, depth: number): SshTarget {
-  const values = config.compute(target.name, { ignoreCase: true, matchExec: false });
-  const one = (key: string) => first(values[key]);
-  const address = target.address ?? one('hostname')?.replaceAll('%h', target.name);
-  const user = target.user ?? one('user');
-  const port = target.port ?? number(one('port'));
+  const said = readDirectives(config, { host: target.name, user: target.user, localUser: local.user });
+  const address = target.address ?? said.one('hostname')?.replaceAll('%h', target.name);
+  const user = target.user ?? said.one('user');
   const expand = (path: string) => expandPath(path, { ...local, host: address ?? target.name, remoteUser: user ?? 'root' });
-  const identities =
-    target.identities ??
-    some(
-      all(values['identityfile'])
-        .filter((path) => path !== 'none')
-        .map(expand),
-    );
-  const agent = target.agent === undefined ? agentOf(one('identityagent'), expand) : target.agent;
-  const knownHosts =
-    target.knownHosts ??
-    some(
-      all(values['userknownhostsfile'])
-        .flatMap((v) => v.split(/\s+/))
-        .map(expand),
-    );
-  const bastion = target.bastion ?? bastionOf(one('proxyjump'), target, config, local, depth);
-  return {
-    ...target,
-    ...(address !== undefined && { address }),
-    ...(user !== undefined && { user }),
-    ...(port !== undefined && { port }),
-    ...(identities !== undefined && { identities }),
-    ...(agent !== undefined && { agent }),
-    ...(knownHosts !== undefined && { knownHosts }),
-    ...(bastion !== undefined && { bastion }),
+  const files = (word: string) =>
+    said
+      .all(word)
+      ?.filter((path) => path !== 'none')
+      .map(expand);
+  const found: { readonly [Key in keyof SshTarget]?: SshTarget[Key] | undefined } = {
+    address,
+    user,
+    port: target.port ?? number(said.one('port')),
+    identities: target.identities ?? some(files('identityfile')),
+    identitiesOnly: /^yes$/i.test(said.one('identitiesonly') ?? '') || undefined,
+    agent: target.agent === undefined ? agentOf(said.one('identityagent'), expand, local) : target.agent,
+    userKnownHosts: files('userknownhostsfile'),
+    globalKnownHosts: files('globalknownhostsfile'),
+    revokedHostKeys: some(files('revokedhostkeys')),
+    algorithms: wishesOf(said),
+    bastion: target.bastion ?? bastionOf(said.one('proxyjump'), target, config, local, depth),
+    unheeded: some(said.unheeded),
   };
+  return { ...target, ...Object.fromEntries(Object.entries<unknown>(found).filter(([, value]) => value !== undefined)) };
+}
+
+function wishesOf(said: Directives): Wishes | undefined {
+  const words = { kex: 'kexalgorithms', ciphers: 'ciphers', macs: 'macs', hostKeys: 'hostkeyalgorithms' };
+  const wishes: Wishes = Object.fromEntries(
+    Object.entries(words).flatMap(([name, word]) => {
+      const value = said.one(word);
+      return value === undefined ? [] : [[name, value]];
+    }),
+  );
+  // Throws where nothing would be left.
+  algorithmsFor([], wishes);
+  return Object.keys(wishes).length > 0 ? wishes : undefined;
 }
 
 /** `ProxyJump a,b`: a first, then b, then the host; so b is the host's bastion and a is b's. */
@@ -70,9 +78,11 @@ function parseJump(text: string): SshTarget {
   return { name: host.replace(/^\[|\]$/g, ''), ...(user !== undefined && { user }), ...(port !== undefined && { port: Number(port) }) };
 }
 
-function agentOf(value: string | undefined, expand: (path: string) => string): string | null | undefined {
+/** Undefined is the agent of this login. */
+function agentOf(value: string | undefined, expand: (path: string) => string, { env }: Local): string | null | undefined {
   if (value === undefined || value === 'SSH_AUTH_SOCK') return undefined;
-  return value === 'none' ? null : expand(value);
+  if (value === 'none') return null;
+  return value.startsWith('$') && !value.startsWith('${') ? (env[value.slice(1)] ?? null) : expand(value);
 }
 
 interface Names extends Local {
@@ -80,22 +90,17 @@ interface Names extends Local {
   readonly remoteUser: string;
 }
 
-/** `~`, and OpenSSH's tokens %d, %u, %h, %r. */
+/** `~`, variables of the environment, and OpenSSH's tokens %d, %u, %h, %r. */
 function expandPath(path: string, names: Names): string {
   const tokens: Record<string, string> = { '%d': names.home, '%u': names.user, '%h': names.host, '%r': names.remoteUser, '%%': '%' };
-  return path.replace(/^~(?=\/|$)/, names.home).replaceAll(/%[duhr%]/g, (token) => tokens[token] ?? token);
+  return path
+    .replace(/^~(?=\/|$)/, names.home)
+    .replaceAll(/%[duhr%]/g, (token) => tokens[token] ?? token)
+    .replaceAll(/\$\{(\w+)\}/g, (whole, name: string) => names.env[name] ?? whole);
 }
 
-function first(value: string | string[] | undefined): string | undefined {
-  return Array.isArray(value) ? value[0] : value;
-}
-
-function all(value: string | string[] | undefined): string[] {
-  return value === undefined ? [] : Array.isArray(value) ? value : [value];
-}
-
-function some(list: string[]): string[] | undefined {
-  return list.length > 0 ? list : undefined;
+function some<T>(list: readonly T[] | undefined): readonly T[] | undefined {
+  return list !== undefined && list.length > 0 ? list : undefined;
 }
 
 function number(text: string | undefined): number | undefined {

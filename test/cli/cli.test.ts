@@ -144,7 +144,7 @@ hosts:
         '7 bad-range',
       ]),
     );
-    expect(ended.err).toContain(`${places.length} problems.`);
+    expect(ended.err).toContain(`${places.length} errors.`);
     expect(ended.err).toContain('Did you mean "controller"?');
     expect(ended.err).not.toContain('\x1b');
   });
@@ -274,7 +274,7 @@ describe('render', () => {
     );
     const text = readFileSync(join(directory, 'ctl1/etc/keystone/keystone.conf'), 'utf8');
     expect(text).toContain('mysql+pymysql://keystone:‹secret keystone.db_password›@10.77.0.11:3306/keystone');
-    expect(text).toContain('memcache_servers = 10.77.0.11:11211\n');
+    expect(text).toContain('memcache_servers = unix:/run/memcached-keystone/socket\n');
     for (const file of files)
       expect(readFileSync(join(directory, file), 'utf8'), file).not.toMatch(/secret-[a-z]+\.|\{\{|undefined|\[object/);
     expect(readFileSync(join(directory, 'ctl1/root/admin-openrc'), 'utf8')).toContain('OS_PASSWORD=‹secret keystone.admin_password›\n');
@@ -511,6 +511,18 @@ describe('hosts that nobody can reach', () => {
     expect((await cellwise(['status', '-i', file])).out).toContain('1 host unreachable');
   });
 
+  it.concurrent('plan, apply and status name the secrets that a host which leaves takes along', async () => {
+    const file = inventory(
+      `${nobody()}  cmp1: {address: 127.0.0.3, kind: compute}\n  cmp2: {address: 127.0.0.4, kind: compute, state: absent}\n`,
+    );
+    const warning =
+      /Warning: after leaving the cloud, cmp2 can still use .*: libvirt\.authority, nova-migration\..*`cellwise secrets rotate NAME`/;
+    expect((await cellwise(['plan', '-i', file])).out).toMatch(warning);
+    const { out } = await cellwise(['apply', '--yes', '--json', '-i', file]);
+    expect(jsonLines(out).at(-2)).toEqual({ type: 'note', text: expect.stringMatching(warning) as string });
+    expect((await cellwise(['status', '-i', file])).out).toMatch(warning);
+  });
+
   it.concurrent('verify: exit code 4', async () => {
     expect((await cellwise(['verify', '-i', inventory(nobody())])).code).toBe(4);
   });
@@ -589,7 +601,7 @@ describe.skipIf(spawnSync('script', ['--version']).error)('on a terminal', () =>
   it('NO_COLOR leaves colours out', () => {
     const { code, screen } = onTerminal(['validate', '-i', inventory(broken)], { NO_COLOR: '1' });
     expect(code).toBe(3);
-    expect(screen).toContain('problems.');
+    expect(screen).toContain('errors.');
     expect(screen).not.toMatch(colors);
     expect(onTerminal(['validate', '-i', inventory(broken)]).screen).toMatch(colors);
   });

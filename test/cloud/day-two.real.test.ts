@@ -163,7 +163,10 @@ describe('what fails says what to do, and the next apply finishes', () => {
     expect(missing.err).toMatch(/cloud\.yaml:\d+:\d+.*There is no file .*lost\.img/);
     hosts(
       [compute2()],
-      all.replace('{ tiny: { build: tiny } }', '{ tiny: { build: tiny }, lost: { url: "http://10.111.0.11:5000/lost.img" } }'),
+      all.replace(
+        '{ tiny: { build: tiny } }',
+        `{ tiny: { build: tiny }, lost: { url: "http://10.111.0.11:5000/lost.img", sha256: ${'0'.repeat(64)} } }`,
+      ),
     );
     const { code, events } = await cloud.apply();
     expect(code).toBe(1);

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { docker } from '../../src/lab/docker.ts';
 import { TestCloud, type Ran } from '../cli/test-cloud.ts';
 import { knock } from './knock.ts';
+import { declaredIn, undeclared } from './ports.ts';
 
 // inventories/lab.yaml, as the demo goes it: from bare machines to servers that answer, and back again after every machine was
 // restarted. Each test builds on those before it.
@@ -36,6 +37,16 @@ describe('the lab', () => {
     const held = await Promise.all(hosts.map(memoryOf));
     process.stderr.write(`the lab: ${first.summary.seconds} s, GiB: ${held.map((each) => each.toFixed(2)).join(' ')}\n`);
     expect(held.reduce((sum, each) => sum + each, 0)).toBeLessThan(12);
+  });
+
+  it('listens where its roles say, and nowhere else', { timeout: 5 * minutes }, async () => {
+    const declared = declaredIn(cloud.inventory);
+    const strangers = async (host: string): Promise<string[]> =>
+      undeclared(declared, host, await cloud.on(host, 'ss -Hltnup')).map((each) => `${host} ${each}`);
+    expect((await Promise.all(hosts.map(strangers))).flat()).toEqual([]);
+    await cloud.on('ctl1', 'systemd-run -q --unit stranger python3 -m http.server 7777');
+    await expect.poll(() => strangers('ctl1'), { timeout: minutes }).toEqual(['ctl1 tcp 0.0.0.0:7777 python3']);
+    await cloud.on('ctl1', 'systemctl stop stranger');
   });
 
   it('can be used: servers on every compute host, and nothing of it stays', { timeout: 30 * minutes }, async () => {

@@ -61,12 +61,7 @@ interface Fate {
 
 export class LocalShell implements Shell {
   readonly host: string;
-  readonly facts: HostFacts = {
-    hostname: 'local',
-    os: { id: 'debian', like: [], version: '13', codename: 'trixie' },
-    bootId: 'boot',
-    clock: 0,
-  };
+  readonly facts: HostFacts;
   /** Everything that was sent, in order. */
   readonly sent: { readonly what: 'run' | 'mend'; readonly script: string }[] = [];
   roundTrips = 0;
@@ -77,6 +72,7 @@ export class LocalShell implements Shell {
 
   constructor(host: string, fate: Fate = {}) {
     this.host = host;
+    this.facts = { hostname: host, os: { id: 'debian', like: [], version: '13', codename: 'trixie' }, bootId: 'boot', clock: 0 };
     this.#fate = fate;
   }
 

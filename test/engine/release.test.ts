@@ -26,7 +26,7 @@ function problems(versions: readonly (string | undefined)[], loaded: string | nu
     ]),
   );
   try {
-    refuseJump(plan, { forecasts: forecast(plan, plan.graph, found), found, ill: new Map(), shown: new Map(), pending: 0 });
+    refuseJump(plan, { nodes: [], forecasts: forecast(plan, plan.graph, found), found, ill: new Map(), shown: new Map(), pending: 0 });
     return [];
   } catch (error) {
     expect(error).toBeInstanceOf(Invalid);

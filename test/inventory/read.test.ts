@@ -2,6 +2,7 @@ import { readFileSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import { describe, expect, it } from 'vitest';
+import { isError } from '../../src/base/problem.ts';
 import { checkSchema, prepareSchema } from '../../src/document/check.ts';
 import { allLevels, paramLevels } from '../../src/inventory/inventory.ts';
 import { readInventory } from '../../src/inventory/read.ts';
@@ -12,12 +13,13 @@ networks: {management: {cidr: 10.77.0.0/24}, data: {cidr: 10.78.0.0/24}}
 const controller = '  ctl1: {address: 10.77.0.11, kind: controller}\n';
 
 function problemsOf(text: string): string[] {
-  return readInventory('inventory.yaml', text).problems.map(({ code, place }) => `${code} ${place!.line}:${place!.column}`);
+  const { problems } = readInventory('inventory.yaml', text);
+  return problems.filter(isError).map(({ code, place }) => `${code} ${place!.line}:${place!.column}`);
 }
 
 function read(text: string) {
   const { inventory, problems } = readInventory('/etc/cellwise/inventory.yaml', text);
-  expect(problems).toEqual([]);
+  expect(problems.filter(isError)).toEqual([]);
   return inventory!;
 }
 
@@ -106,6 +108,10 @@ describe('what is wrong beyond the schema', () => {
       `${controller}  cmp1: {address: 10.77.0.21, addresses: {storage: 10.79.0.1}, kind: compute}`,
       ['unknown-network 5:43'],
     ],
+    ['a host called as every host calls itself', `${controller}  localhost: {address: 10.77.0.12, kind: compute}`, ['host-name 5:3']],
+    ['a host called as a state that is not known', `${controller}  unknown: {address: 10.77.0.12, kind: compute}`, ['host-name 5:3']],
+    ['a name too long for DNS', `${controller}  ${'c'.repeat(64)}: {address: 10.77.0.12, kind: compute}`, ['host-name 5:3']],
+    ['a range that grows too long', `${controller}  ${'c'.repeat(62)}[9-10]: {address: 10.77.0.12, kind: compute}`, ['host-name 5:3']],
     ['two controllers', '  ctl[1-2]: {address: 10.77.0.11, kind: controller}', ['no-quorum 4:3']],
     ['four controllers', `${controller}  ctl[2-4]: {address: 10.77.0.12, kind: controller}`, ['no-quorum 5:3']],
     [
@@ -156,18 +162,8 @@ describe('what is wrong beyond the schema', () => {
       `${controller}  sto1: {address: 10.77.0.31, kind: storage, disks: [/dev/sda, /dev/sdb, /dev/sda]}`,
       ['duplicate-disk 5:74'],
     ],
-    [
-      'more replicas than storage hosts',
-      `${controller}  sto[1-2]: {address: 10.77.0.31, kind: storage}`,
-      ['too-many-replicas 6:27'],
-      'params: {ceph: {replicas: 3}}\n',
-    ],
-    [
-      'an even number of monitors',
-      `${controller}  sto[1-5]: {address: 10.77.0.31, kind: storage}`,
-      ['no-quorum 6:46', 'no-quorum 7:28'],
-      'kinds: {storage: {params: {ceph-mon: {hosts: 4}}}}\nparams: {ceph-mon: {hosts: [sto1, sto2]}}\n',
-    ],
+    ['a disk by a way round', `${controller}  sto1: {address: 10.77.0.31, kind: storage, disks: [/dev/../dev/sda]}`, ['bad-value 5:54']],
+    ['names that udev makes', `${controller}  sto1: {address: 10.77.0.31, kind: storage, disks: ['/dev/disk/by-id/nvme-A+B@1=C#2']}`, []],
   ])('%s', (_name, hosts, problems, other = '') => {
     expect(problemsOf(`${head}hosts:\n${hosts}\n${other}`)).toEqual(problems);
   });
@@ -197,9 +193,79 @@ describe('what is wrong beyond the schema', () => {
     expect(JSON.stringify(readInventory('f.yaml', text).problems)).not.toContain('hunter2');
   });
 
+  it.each<[name: string, text: string, warnings: string[]]>([
+    [
+      'nothing to warn of',
+      `cloud: {name: lab, release: "2025.1"}\nnetworks: {management: {cidr: 10.77.0.0/24}}\nhosts:\n${controller}`,
+      [],
+    ],
+    [
+      'virtual addresses',
+      `cloud: {name: lab, release: "2025.1", vip: {internal: 10.77.0.5, external: 10.77.0.6}}\nnetworks: {management: {cidr: 10.77.0.0/24}}\nhosts:\n${controller}`,
+      ['no-effect 1:45', 'no-effect 1:66'],
+    ],
+    [
+      'what is for the interfaces of hosts',
+      `cloud: {name: lab, release: "2025.1"}\nnetworks: {management: {cidr: 10.77.0.0/24, vlan: 5, gateway: 10.77.0.1}, storage: {cidr: 10.79.0.0/24, mtu: 9000}}\nhosts:\n${controller}`,
+      ['no-effect 2:45', 'no-effect 2:54', 'no-effect 2:105'],
+    ],
+    ['a network for tunnels that no host is in', `${head}hosts:\n${controller}`, ['no-effect 2:46']],
+    [
+      'hosts that tunnel over two networks',
+      `${head}hosts:\n${controller}  cmp1: {address: 10.77.0.21, addresses: {data: 10.78.0.21}, kind: compute}\n  cmp[2-4]: {address: 10.77.0.22, kind: compute}\n`,
+      ['missing-address 4:3', 'missing-address 6:3'],
+    ],
+    [
+      'disks of a compute host',
+      `cloud: {name: lab, release: "2025.1"}\nnetworks: {management: {cidr: 10.77.0.0/24}}\nhosts:\n${controller}  cmp[1-2]: {address: 10.77.0.21, kind: compute, disks: [/dev/sdb]}\n`,
+      ['no-effect 5:50'],
+    ],
+    [
+      'storage hosts without disks, which makes Ceph files',
+      `cloud: {name: lab, release: "2025.1"}\nnetworks: {management: {cidr: 10.77.0.0/24}}\nhosts:\n${controller}  sto[1-3]: {address: 10.77.0.31, kind: storage}\n`,
+      ['no-effect 5:3'],
+    ],
+  ])('warns of %s', (_, text, warnings) => {
+    const { inventory, problems } = readInventory('inventory.yaml', text);
+    expect(inventory).toBeDefined();
+    expect(problems.map(({ code, severity, place }) => [severity, `${code} ${place!.line}:${place!.column}`])).toEqual(
+      warnings.map((each) => ['warning', each]),
+    );
+  });
+
+  it.each<[name: string, hosts: string, problems: string[], networks?: string]>([
+    [
+      'the gateway’s address on a host',
+      '  ctl1: {address: 10.77.0.1, kind: controller}',
+      ['duplicate-address 4:19'],
+      'management: {cidr: 10.77.0.0/24, gateway: 10.77.0.1}',
+    ],
+    [
+      'a storage host without an address in the storage network',
+      `${controller}  sto[1-3]: {address: 10.77.0.31, kind: storage, disks: [/dev/sdb]}`,
+      ['missing-address 5:3'],
+      'management: {cidr: 10.77.0.0/24}, storage: {cidr: 10.79.0.0/24}',
+    ],
+    ['Nova’s own name for a zone', `${controller}  cmp1: {address: 10.77.0.21, kind: compute, zone: nova}`, ['bad-value 5:52']],
+  ])('refuses %s', (_, hosts, problems, networks = 'management: {cidr: 10.77.0.0/24}') => {
+    expect(problemsOf(`cloud: {name: lab, release: "2025.1"}\nnetworks: {${networks}}\nhosts:\n${hosts}\n`)).toEqual(problems);
+  });
+
+  it('refuses Ceph without a disk', () => {
+    const hosts = `${controller}  sto[1-3]: {address: 10.77.0.31, kind: storage}\n`;
+    expect(
+      problemsOf(`cloud: {name: lab, release: "2025.1", storage: ceph}\nnetworks: {management: {cidr: 10.77.0.0/24}}\nhosts:\n${hosts}`),
+    ).toEqual(['no-storage 5:3']);
+  });
+
+  it('refuses a pool that begins after its end', () => {
+    const resources = 'resources: {networks: {n: {subnets: {s: {cidr: 203.0.113.0/24, pools: [203.0.113.200-203.0.113.100]}}}}}\n';
+    expect(problemsOf(`${head}hosts:\n${controller}${resources}`)).toEqual(['bad-value 5:72']);
+  });
+
   it('hints name the nearest', () => {
     const text = `${head}hosts:\n${controller}  cmp1: {address: 10.77.0.21, kind: compute, cell: cel1}\n`;
-    expect(readInventory('f.yaml', text).problems).toMatchObject([{ hint: 'Did you mean "cell1"?' }]);
+    expect(readInventory('f.yaml', text).problems.filter(isError)).toMatchObject([{ hint: 'Did you mean "cell1"?' }]);
   });
 
   it('a host with a mistake does not hide those of others, nor invent any', () => {

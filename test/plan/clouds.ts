@@ -19,7 +19,8 @@ export function inventoryOf(hosts: string, more = '', cloud = ''): Inventory {
 networks: {management: {cidr: 10.0.0.0/8}, data: {cidr: 192.168.0.0/16}, provider: {cidr: 172.16.0.0/16}}
 ${more}hosts:
 ${hosts}`;
-  const { inventory, problems } = readInventory('/lab/inventory.yaml', text);
+  // Files of tests are wherever they are.
+  const { inventory, problems } = readInventory('/lab/inventory.yaml', text, ['/']);
   if (!inventory) throw new Error(JSON.stringify(problems, null, 2));
   return inventory;
 }

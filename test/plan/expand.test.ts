@@ -232,6 +232,15 @@ describe('services that an inventory asks for', () => {
       [...planOf(inventoryOf(small, '', services), roles).nodes.values()].flatMap((node) => (node.kind === 'ready' ? [node.role] : []));
     expect(wanted()).toEqual(['usual']);
     expect(wanted(', services: [agent]').toSorted()).toEqual(['agent', 'store']);
+    expect(wanted(', services: {add: [agent]}').toSorted()).toEqual(['agent', 'store', 'usual']);
+  });
+
+  it('go with all that needs them and all that comes along with them', () => {
+    const roles = rolesOf({ base: {}, api: { needs: ['base'] }, worker: { needs: ['api'] }, part: { part_of: 'worker' }, other: {} });
+    const wanted = (services: string) =>
+      [...planOf(inventoryOf(small, '', services), roles).nodes.values()].flatMap((node) => (node.kind === 'ready' ? [node.role] : []));
+    expect(wanted(', services: {remove: [worker]}').toSorted()).toEqual(['api', 'base', 'other']);
+    expect(wanted(', services: {remove: [api]}').toSorted()).toEqual(['base', 'other']);
   });
 });
 
@@ -432,7 +441,7 @@ describe('what a service watches', () => {
   it.each<[string, unknown, boolean]>([
     ['nothing', digest(role()), false],
     ['the content of a watched file', digest(role({}, 'b')), true],
-    ['a secret in a watched file', digest(role(), small, { 'one.pw': 'other' }), true],
+    ['a secret in a watched file', digest(role(), small, { 'one.pw': 'Kx7vQ2' }), true],
     ['a version of a watched package', digest(role(), withParams('{version: "2.0"}')), true],
     ['a file that it does not watch', digest(role({ content: 'y' })), false],
     ['a secret that it does not watch', digest(role(), small, { 'one.other': 'x' }), false],

@@ -17,6 +17,63 @@ const roles = rolesOf({
   web: {},
 });
 
+// As many hosts as its params say, of which there are three.
+const counted = rolesOf({
+  pool: {
+    params: {
+      copies: { type: 'integer', minimum: 2, default: 3, hostsOf: 'storage' },
+      hosts: { anyOf: [{ type: 'integer' }, { type: 'array', items: { type: 'string' } }], hostsOf: 'storage' },
+    },
+    hosts: 'quorum',
+  },
+});
+
+describe('params that speak of hosts', () => {
+  const hosts = (storage: string): string => `${small}${storage}`;
+  const three = '  sto[1-3]: {address: 10.77.0.31, kind: storage}\n';
+  const two = '  sto[1-2]: {address: 10.77.0.31, kind: storage}\n';
+  it.each<[name: string, more: string, storage: string, expected: readonly string[]]>([
+    ['as many as there are', 'params: {pool: {copies: 3, hosts: [sto1, sto2, sto3]}}\n', three, []],
+    [
+      'more copies than hosts',
+      'params: {pool: {copies: 4}}\n',
+      three,
+      ['too-few-hosts 3:25: pool.copies is 4, which takes 4 hosts of kind storage; there are 3'],
+    ],
+    [
+      'a default that is too high',
+      '',
+      two,
+      ['too-few-hosts 3:1: pool.copies is 3 by default, which takes 3 hosts of kind storage; there are 2'],
+    ],
+    [
+      'a host that leaves',
+      '',
+      `${two}  sto9: {address: 10.77.0.39, kind: storage, state: absent}\n`,
+      ['too-few-hosts 3:1: pool.copies is 3 by default, which takes 3 hosts of kind storage; there are 2'],
+    ],
+    [
+      'a name that no host has',
+      'params: {pool: {hosts: [sto1, sto2, sto9]}}\n',
+      three,
+      ['unknown-host 3:37: sto9 is not a host of kind storage'],
+    ],
+    ['a host of another kind', 'params: {pool: {hosts: [ctl1]}}\n', three, ['unknown-host 3:25: ctl1 is not a host of kind storage']],
+    ['an even number', 'params: {pool: {hosts: 2}}\n', three, ['no-quorum 3:24: 2 of them survive no more failures than 1 would']],
+    ['an even list', 'params: {pool: {hosts: [sto1, sto2]}}\n', three, ['no-quorum 3:24: 2 of them survive no more failures than 1 would']],
+    ['no such hosts at all', '', '', []],
+  ])('%s', (_, more, storage, expected) => {
+    const problems = checkParams(inventoryOf(hosts(storage), more), counted);
+    expect(problems.map(({ code, place, message }) => `${code} ${place!.line}:${place!.column}: ${message}`)).toEqual(expected);
+  });
+
+  it('says how low a param can be set, or that it cannot be low enough', () => {
+    const hintsOf = (storage: string): (string | undefined)[] => checkParams(inventoryOf(hosts(storage)), counted).map(({ hint }) => hint);
+    expect(hintsOf(two)).toEqual(['Add hosts of kind storage, or write `params: {pool: {copies: 2}}`']);
+    expect(hintsOf('  sto1: {address: 10.77.0.31, kind: storage}\n')).toEqual(['Add hosts of kind storage: it must be 2 at least']);
+  });
+});
+
 describe('params of an inventory', () => {
   // The first line of `params:` is line 3 of the text.
   it.each<[string, more: string, hosts: string, expected: readonly string[], hint?: string]>([
@@ -38,7 +95,7 @@ describe('params of an inventory', () => {
       'all levels at once',
       'params:\n  db: {prt: 1}\ncells:\n  cell1: {params: {dbb: {}}}\nkinds:\n  compute: {params: {db: {port: x}}}\n',
       '  ctl1: {address: 10.77.0.11, kind: controller, params: {db: {password: hunter2}}}\n  cmp[1-9]: {address: 10.77.0.21, kind: compute}\n',
-      ['secret-in-clear 10:73', 'unknown-key 4:8', 'unknown-role 6:20', 'wrong-type 8:33'],
+      ['no-effect 8:22', 'secret-in-clear 10:73', 'unknown-key 4:8', 'unknown-role 6:20', 'wrong-type 8:33'],
     ],
   ])('%s', (_, more, hosts, expected, hint) => {
     const problems = checkParams(inventoryOf(hosts, more), roles);
@@ -52,10 +109,46 @@ describe('params of an inventory', () => {
   });
 });
 
+describe('params for hosts that do not carry the role', () => {
+  const all = rolesOf({ db: { on: ['controller'], params: { port: { type: 'integer' } } } });
+  it.each<[name: string, more: string, hosts: string, expected: readonly string[]]>([
+    ['of a kind', 'kinds: {compute: {params: {db: {port: 1}}}}\n', small, ['3:28 no host of the kind compute carries']],
+    ['of a kind that carries it', 'kinds: {controller: {params: {db: {port: 1}}}}\n', small, []],
+    ['of a kind without hosts', 'kinds: {storage: {params: {db: {port: 1}}}}\n', small, []],
+    ['of a cell', 'cells: {a: {params: {db: {port: 1}}}}\n', small, ['3:22 no host of the cell a carries']],
+    [
+      'of a host',
+      '',
+      `${small}  cmp9: {address: 10.77.0.29, kind: compute, params: {db: {port: 1}}}\n`,
+      ['6:55 the host cmp9 does not carry'],
+    ],
+    ['of the whole cloud', 'params: {db: {port: 1}}\n', small, []],
+  ])('%s', (_, more, hosts, expected) => {
+    const problems = checkParams(inventoryOf(hosts, more), all);
+    expect(problems.map(({ code, severity, place, message }) => [code, severity, `${place!.line}:${place!.column} ${message}`])).toEqual(
+      expected.map((each) => ['no-effect', 'warning', `${each.replace(' ', ' These params have no effect: ')} the role db`]),
+    );
+  });
+});
+
 it('services that are no roles are told with their places', () => {
   const problems = checkServices(inventoryOf(small, '', ', services: [db, webb]'), roles);
   expect(problems).toMatchObject([{ code: 'unknown-role', hint: 'Did you mean "web"?', place: { line: 1 } }]);
   expect(checkServices(inventoryOf(small), roles)).toEqual([]);
+  const both = checkServices(inventoryOf(small, '', ', services: {add: [dbb], remove: [webb]}'), roles);
+  expect(both.map(({ hint, place }) => [hint, place!.column])).toEqual([
+    ['Did you mean "db"?', 56],
+    ['Did you mean "web"?', 71],
+  ]);
+});
+
+it('a service that is removed and needed after all is told with who needs it', () => {
+  const all = rolesOf({ one: {}, two: { needs: ['one'] }, extra: { optional: true, needs: ['two'] } });
+  const messagesOf = (services: string): string[] =>
+    checkServices(inventoryOf(small, '', `, services: ${services}`), all).map(({ message }) => message);
+  expect(messagesOf('{remove: [one]}')).toEqual([]);
+  expect(messagesOf('{add: [extra], remove: [one]}')).toEqual(['one cannot be removed: two needs it']);
+  expect(messagesOf('{add: [extra], remove: [extra]}')).toEqual(['extra cannot be removed: it is added as well']);
 });
 
 describe('the nearer level wins', () => {

@@ -26,7 +26,7 @@ const first = `resources:
     demo: {cores: 4, volumes: 2}
   images:
     tiny: {build: tiny}
-    big: {url: "http://mirror.example/x.iso", properties: {hw_vif_multiqueue_enabled: true}}
+    big: {url: "https://mirror.example/x.iso", properties: {hw_vif_multiqueue_enabled: true}}
   flavors:
     m1: {vcpus: 1, ram: 128, disk: 1, projects: [demo], public: false, extra_specs: {"hw:cpu_policy": dedicated, n: 1}}
   networks:
@@ -149,7 +149,7 @@ describe('resources of an inventory', () => {
   });
 
   it('an image from a file is known by its digest', () => {
-    const plan = planned(`resources: {images: {me: {file: ${import.meta.filename}, format: raw}}}\n`);
+    const plan = planned(`resources: {images: {me: {file: ${import.meta.filename}, format: raw, visibility: private}}}\n`);
     const sha512 = createHash('sha512')
       .update(readFileSync(import.meta.filename))
       .digest('hex');
@@ -160,9 +160,9 @@ describe('resources of an inventory', () => {
     const image = (hosts: string, url: string): unknown =>
       step(planOf(inventoryOf(hosts, `resources: {images: {it: {url: "${url}"}}}\n`), roles), 'ctl1/resources/image it').params;
     const ceph = '  ctl1: {address: 10.77.0.11, kind: controller}\n  sto1: {address: 10.77.0.31, kind: storage, disks: [/dev/sdb]}\n';
-    expect(image(ceph, 'http://a/b.vhd')).toMatchObject({ format: 'raw', fetched: 'vhd' });
-    expect(image(ceph, 'http://a/b.raw')).not.toHaveProperty('fetched');
-    expect(image(ceph, 'http://a/b.iso')).toMatchObject({ format: 'iso' });
+    expect(image(ceph, 'https://a/b.vhd')).toMatchObject({ format: 'raw', fetched: 'vhd' });
+    expect(image(ceph, 'https://a/b.raw')).not.toHaveProperty('fetched');
+    expect(image(ceph, 'https://a/b.iso')).toMatchObject({ format: 'iso' });
   });
 
   it('two of one name in one project are two owners', () => {
@@ -228,7 +228,7 @@ describe('what is wrong with resources', () => {
     ],
     ['no network at all', '  networks: {a: {subnets: {s: {cidr: 10.0.0.0/33}}}}', ['bad-value 5:38 Such as 192.168.10.0/24.']],
     ['an image from nowhere', '  images: {i: {}}', ['no-source 5:12 Write one of file, url, build.']],
-    ['an image from everywhere', '  images: {i: {build: tiny, url: "http://x"}}', ['no-source 5:12 Write one of file, url, build.']],
+    ['an image from everywhere', '  images: {i: {build: tiny, url: "https://x"}}', ['no-source 5:12 Write one of file, url, build.']],
     [
       'a file that is not there',
       '  images: {i: {file: none.qcow2}}',

@@ -211,7 +211,7 @@ export const databases: readonly Case[] = [
     answer: 'other\n',
     found: { synced: false },
     differs: ['synced'],
-    runs: ['record=/var/lib/cellwise/db-sync/keystone.expanded'],
+    runs: ['step /var/lib/cellwise/db-sync/keystone.expanded && aside'],
   },
   {
     type: 'online-migrations',
@@ -244,7 +244,7 @@ export const databases: readonly Case[] = [
     answer: 'none\n',
     found: null,
     differs: ['age', 'copies'],
-    runs: ['for name in nova nova_api;', 'files.tar.gz -- etc/nova', 'target=/var/backups/cellwise/nova'],
+    runs: ['for database in nova nova_api;', 'files.tar.gz -- etc/nova', 'step /var/backups/cellwise/nova && aside'],
   },
   {
     type: 'backup',

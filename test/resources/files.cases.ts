@@ -15,7 +15,7 @@ export const files: readonly Case[] = [
     answer: '\0',
     found: null,
     differs: ['kind', 'sha256', 'owner', 'mode'],
-    runs: ['mv -fT -- "$new" \'/etc/a b\'', 'chmod -- 0644', 'chown -- root:root'],
+    runs: ["step '/etc/a b' && aside", 'chmod -- 0644', 'chown -- root:root'],
     input: 'hello\n',
   },
   {
@@ -58,7 +58,7 @@ export const files: readonly Case[] = [
     answer: `${stat('/-x', 'regular file', 'root:root', '644')}\0${sum('')}  /-x\0`,
     found: { kind: 'regular file', sha256: sum(''), owner: 'root:root', mode: '644' },
     differs: ['kind', 'sha256', 'owner', 'mode'],
-    runs: ['rm -f -- /-x'],
+    runs: ['step /-x && rm -f -- "./$name"'],
   },
   {
     type: 'directory',
@@ -67,7 +67,7 @@ export const files: readonly Case[] = [
     answer: '',
     found: null,
     differs: ['kind', 'owner', 'mode'],
-    runs: ['mkdir -m 0700 -- /srv/d', 'chmod -- 0755'],
+    runs: ['step /srv/d', 'chmod -- 0755 "./$name"'],
   },
   {
     type: 'directory',
@@ -84,8 +84,7 @@ export const files: readonly Case[] = [
     answer: stat('/srv/d', 'directory', 'root:root', '700'),
     found: { kind: 'directory', owner: 'root:root', mode: '700' },
     differs: ['mode'],
-    runs: ['chmod -- 0755 /srv/d'],
-    leaves: ['mkdir'],
+    runs: ['chmod -- 0755 .'],
   },
   {
     type: 'symlink',
@@ -94,7 +93,7 @@ export const files: readonly Case[] = [
     answer: '',
     found: null,
     differs: ['kind', 'target'],
-    runs: [String.raw`ln -sfn -- 'it'\''s'`],
+    runs: [String.raw`ln -s -- 'it'\''s'`],
   },
   {
     type: 'symlink',
@@ -127,7 +126,7 @@ export const files: readonly Case[] = [
     answer: '0 0\n',
     found: null,
     differs: ['value', 'times'],
-    runs: ['printf \'%s\\n\' "$file" database connection'],
+    runs: ["printf '%s\\n' old database connection"],
     leaves: ['p w'],
     input: Secret.join(['connection = ', secret, '\n']),
   },

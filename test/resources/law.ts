@@ -1,5 +1,9 @@
 // The law of every step type as data: what is applied, what somebody then does by hand, and what of it is mended.
+import { generateKeyPairSync } from 'node:crypto';
+import { sh } from '../../src/base/command.ts';
 import { Secret } from '../../src/base/secret.ts';
+import { authorityOf } from '../../src/certificates/authority.ts';
+import { issue } from '../../src/certificates/issue.ts';
 import type { AnyParams } from '../../src/resources/define.ts';
 import { forget } from '../../src/resources/service.ts';
 
@@ -29,6 +33,22 @@ const adminPassword = Secret.of('admin', `pass $(touch /tmp/executed) '"\\ wörd
 const keystoneDb = Secret.of('keystone-db', 'Kd7xQ2mP9v');
 const otherDb = Secret.of('other-db', nasty);
 export const admin = adminPassword;
+
+const tls = {
+  certificate: '/srv/tls/cert.pem',
+  key: '/srv/tls/key.pem',
+  authority: '/srv/tls/ca.pem',
+  secret: Secret.of('authority', nasty),
+  purpose: 'libvirt',
+  name: 'cmp1',
+  addresses: ['10.0.0.21', '10.0.1.21'],
+};
+const aKey = generateKeyPairSync('ed25519');
+/** A certificate that is right in all else. */
+const nearItsEnd = sh`
+printf %s ${aKey.privateKey.export({ format: 'pem', type: 'pkcs8' }) as string} >/srv/tls/key.pem
+printf %s ${issue(authorityOf(nasty, 'libvirt'), aKey.publicKey, { name: 'cmp1', addresses: ['10.0.0.22'], days: 29 }, new Date())} >/srv/tls/cert.pem`
+  .script;
 
 /** What needs nothing but a bare Debian. */
 export const bare: readonly Law[] = [
@@ -113,35 +133,51 @@ export const bare: readonly Law[] = [
     then: 'test "$(cat /srv/feature)" = kvm',
   },
   {
-    type: 'tls-certificate',
+    type: 'private-key',
     prepare: 'mkdir /srv/tls',
-    params: {
-      certificate: '/srv/tls/cert.pem',
-      key: '/srv/tls/key.pem',
-      authority: '/srv/tls/ca.pem',
-      secret: Secret.of('authority', nasty),
-      name: 'cmp1',
-      addresses: ['10.0.0.21', '10.0.1.21'],
-      owner: 'root:adm',
-      mode: '0640',
-    },
-    tamper:
-      'openssl genpkey -algorithm ed25519 -out /srv/tls/key.pem; chmod 0600 /srv/tls/key.pem; sha256sum /srv/tls/ca.pem >/srv/tls/sum',
-    mends: ['good', 'mode'],
-    then: 'sha256sum --quiet -c /srv/tls/sum && openssl verify -purpose sslclient -verify_ip 10.0.1.21 -CAfile /srv/tls/ca.pem /srv/tls/cert.pem && test -z "$(ls -d /run/cellwise-certificate* 2>/dev/null)"',
+    params: { path: '/srv/tls/key.pem', owner: 'root:adm', mode: '0640' },
+    tamper: 'cp /srv/tls/key.pem /srv/tls/old.pem; chmod 0644 /srv/tls/key.pem',
+    mends: ['mode'],
+    then: '! cmp -s /srv/tls/key.pem /srv/tls/old.pem && test "$(ls -A /srv/tls | sort | xargs)" = "key.pem old.pem"',
+  },
+  {
+    type: 'private-key',
+    prepare: 'openssl genpkey -algorithm RSA -out /srv/tls/rsa.pem 2>/dev/null; chmod 0600 /srv/tls/rsa.pem',
+    params: { path: '/srv/tls/rsa.pem' },
+    first: 'differs',
+    tamper: 'echo nonsense >/srv/tls/rsa.pem',
+    mends: ['key'],
   },
   {
     type: 'tls-certificate',
-    params: {
-      certificate: '/srv/tls/cert.pem',
-      key: '/srv/tls/key.pem',
-      authority: '/srv/tls/ca.pem',
-      secret: Secret.of('authority', 'rotated'),
-      name: 'cmp1',
-      addresses: ['10.0.0.22'],
-    },
+    params: tls,
     first: 'differs',
+    tamper: 'openssl genpkey -algorithm ed25519 -out /srv/tls/key.pem; sha256sum /srv/tls/ca.pem >/srv/tls/sum',
+    mends: ['certificate'],
+    then: 'sha256sum --quiet -c /srv/tls/sum && openssl verify -purpose sslclient -verify_ip 10.0.1.21 -CAfile /srv/tls/ca.pem /srv/tls/cert.pem && test "$(stat -c "%U:%G %a" /srv/tls/cert.pem)" = "root:root 644"',
+  },
+  {
+    type: 'tls-certificate',
+    params: { ...tls, addresses: ['10.0.0.22'] },
+    first: 'differs',
+    tamper: nearItsEnd,
+    mends: ['certificate'],
+    then: 'openssl x509 -checkend 31536000 -in /srv/tls/cert.pem && sha256sum --quiet -c /srv/tls/sum',
+  },
+  {
+    type: 'tls-certificate',
+    params: { ...tls, secret: Secret.of('authority', 'rotated') },
+    first: 'differs',
+    tamper: 'rm /srv/tls/ca.pem',
+    mends: ['authority'],
     then: '! sha256sum --quiet -c /srv/tls/sum 2>/dev/null && openssl verify -CAfile /srv/tls/ca.pem /srv/tls/cert.pem',
+  },
+  {
+    type: 'tls-certificate',
+    params: { ...tls, purpose: 'qemu' },
+    first: 'differs',
+    tamper: 'echo nonsense >/srv/tls/cert.pem',
+    mends: ['certificate', 'names'],
   },
   { type: 'symlink', params: { path: '/srv/to', target: nasty }, tamper: 'ln -sfn /elsewhere /srv/to', mends: ['target'] },
   {

@@ -1,5 +1,8 @@
 import { createHash } from 'node:crypto';
 import { Secret, text } from '../../src/base/secret.ts';
+import { authorityOf, type Authority } from '../../src/certificates/authority.ts';
+import { issue, requestedKey } from '../../src/certificates/issue.ts';
+import { otherRequest, request } from '../certificates/requests.ts';
 import type { ApiCase, Case, Exchange } from './case.ts';
 
 const discover = { cell: 'cell1', database: 'nova', address: '10.0.0.1', user: 'nova', password: Secret.of('db', 'hunter2') };
@@ -30,44 +33,141 @@ const certificate = {
   key: '/etc/pki/key.pem',
   authority: '/etc/pki/ca.pem',
   secret: Secret.of('authority', 'seed'),
+  purpose: 'libvirt',
   name: 'cmp1',
   addresses: ['10.0.0.21'],
 };
-// The public key of that authority, worked out by openssl from its private key below.
-const authority = '42e7eed157dbd6fcfda102910a8a2b85eaac1db3285160e0d70d008a5763d594 *stdin';
-const signed = (good: string, names = 'DNS:cmp1, IP Address:10.0.0.21') => `root:root 600\n${authority}\n${good}\n    ${names}\n`;
+const authority = authorityOf('seed', 'libvirt');
+const now = new Date('2026-03-01T00:00:00Z');
+/** What a host answers: its request, what is in place, and its clock. */
+const signed = ({ by = authority, of = request, ...said }: Signed = {}) => {
+  const pem = issue(by, requestedKey(of), { name: 'cmp1', addresses: ['10.0.0.21'], days: 90, ...said }, now);
+  return `${request}\0${pem}\0${by.certificate}\0${now.getTime() / 1000}\n`;
+};
+interface Signed {
+  readonly by?: Authority;
+  readonly of?: string;
+  readonly days?: number;
+  readonly addresses?: readonly string[];
+}
+const signedFor = { names: ['DNS:cmp1', 'IP:10.0.0.21'], authority: sum(authority.certificate), request };
 
 export const openstack: readonly Case[] = [
+  {
+    type: 'private-key',
+    is: 'absent',
+    params: { path: '/etc/pki/key.pem' },
+    answer: '',
+    found: null,
+    differs: ['key', 'owner', 'mode'],
+    runs: ['openssl genpkey -algorithm ed25519', 'chown -- root:root', 'chmod -- 0600'],
+  },
+  {
+    type: 'private-key',
+    is: 'the same',
+    params: { path: '/etc/pki/key.pem', owner: 'root:nova', mode: '0640' },
+    answer: 'root:nova 640\nED25519\n',
+    found: { key: 'ED25519', owner: 'root:nova', mode: '640' },
+    differs: null,
+  },
+  {
+    type: 'private-key',
+    is: 'one that all may read, of another kind',
+    params: { path: '/etc/pki/key.pem' },
+    answer: 'root:root 644\nRSA\n',
+    found: { key: 'RSA', owner: 'root:root', mode: '644' },
+    differs: ['key', 'mode'],
+    runs: ['openssl genpkey'],
+  },
+  {
+    type: 'private-key',
+    is: 'no key at all',
+    params: { path: '/etc/pki/key.pem' },
+    answer: 'root:root 600\n',
+    found: { key: 'unreadable', owner: 'root:root', mode: '600' },
+    differs: ['key'],
+  },
+  {
+    type: 'private-key',
+    is: 'no openssl',
+    params: { path: '/etc/pki/key.pem' },
+    answer: { code: 127, err: 'openssl is not installed on this host\n' },
+    found: { unknown: 'openssl is not installed on this host' },
+  },
+  {
+    type: 'tls-certificate',
+    is: 'absent, and so is its key',
+    params: certificate,
+    answer: '',
+    found: null,
+    differs: ['certificate', 'names', 'authority'],
+    runs: ['There is no key'],
+    leaves: ['CERTIFICATE'],
+  },
   {
     type: 'tls-certificate',
     is: 'absent',
     params: certificate,
-    answer: '',
-    found: null,
-    differs: ['authority', 'good', 'names', 'owner', 'mode'],
-    runs: ["'subjectAltName = DNS:cmp1,IP:10.0.0.21'", '-days 825'],
-    leaves: ['seed', 'PRIVATE'],
-    input: Secret.join([
-      '-----BEGIN PRIVATE KEY-----\n',
-      Secret.of('authority', 'MC4CAQAwBQYDK2VwBCIEIAUrKzjB4/rU432wx38IWGXiXYT/OsD1O15DgkA3Ehy0'),
-      '\n-----END PRIVATE KEY-----\n',
-    ]),
+    answer: `${request}\0\0\0${now.getTime() / 1000}\n`,
+    found: { certificate: 'none', names: [], authority: 'none', request },
+    differs: ['certificate', 'names', 'authority'],
+    runs: ['BEGIN CERTIFICATE-----', authority.certificate, '/etc/pki/cert.pem', '/etc/pki/ca.pem'],
+    leaves: ['seed', 'PRIVATE', '/etc/pki/key.pem'],
   },
   {
     type: 'tls-certificate',
     is: 'the same',
     params: certificate,
-    answer: signed('good'),
-    found: { authority: 'current', good: true, names: ['DNS:cmp1', 'IP:10.0.0.21'], owner: 'root:root', mode: '600' },
+    answer: signed(),
+    found: { ...signedFor, certificate: 'good' },
     differs: null,
   },
   {
     type: 'tls-certificate',
-    is: 'near its end, for another address, of another authority',
+    is: 'near its end, for another address',
     params: certificate,
-    answer: signed('bad', 'DNS:cmp1, IP Address:10.0.0.99').replace(authority, `${'0'.repeat(64)} *stdin`),
-    found: { authority: 'other', good: false, names: ['DNS:cmp1', 'IP:10.0.0.99'], owner: 'root:root', mode: '600' },
-    differs: ['authority', 'good', 'names'],
+    answer: signed({ days: 29, addresses: ['10.0.0.99'] }),
+    found: { ...signedFor, certificate: 'near its end', names: ['DNS:cmp1', 'IP:10.0.0.99'] },
+    differs: ['certificate', 'names'],
+  },
+  {
+    type: 'tls-certificate',
+    is: 'of another key',
+    params: certificate,
+    answer: signed({ of: otherRequest }),
+    found: { ...signedFor, certificate: 'of another key' },
+    differs: ['certificate'],
+  },
+  {
+    type: 'tls-certificate',
+    is: 'of another purpose’s authority',
+    params: certificate,
+    answer: signed({ by: authorityOf('seed', 'qemu') }),
+    found: { ...signedFor, certificate: 'of another authority', authority: sum(authorityOf('seed', 'qemu').certificate) },
+    differs: ['certificate', 'authority'],
+  },
+  {
+    type: 'tls-certificate',
+    is: 'of an authority whose secret was rotated',
+    params: certificate,
+    answer: signed({ by: authorityOf('old', 'libvirt') }),
+    found: { ...signedFor, certificate: 'of another authority', authority: sum(authorityOf('old', 'libvirt').certificate) },
+    differs: ['certificate', 'authority'],
+  },
+  {
+    type: 'tls-certificate',
+    is: 'no certificate at all',
+    params: certificate,
+    answer: `${request}\0nonsense\0${authority.certificate}\0${now.getTime() / 1000}\n`,
+    found: { certificate: 'unreadable', names: [], authority: sum(authority.certificate), request },
+    differs: ['certificate', 'names'],
+  },
+  {
+    type: 'tls-certificate',
+    is: 'a request that its key has not signed',
+    params: certificate,
+    answer: `${request.replace('MBGN0bDEw', 'MBGN0bDIw')}\0\0\0${now.getTime() / 1000}\n`,
+    found: { unknown: 'the request for /etc/pki/key.pem cannot be used: its key has not signed it' },
   },
   {
     type: 'tls-certificate',
@@ -219,7 +319,7 @@ export const openstack: readonly Case[] = [
     answer: 'without\n',
     found: null,
     differs: ['use', 'owner', 'mode'],
-    runs: ['if perl -e', 'head -c 7 >"$new"; else tail -c 5'],
+    runs: ['if perl -e', 'head -c 7; else tail -c 5'],
     input: 'ä kvm\nqemu\n',
   },
   {

@@ -288,7 +288,7 @@ export const system: readonly Case[] = [
     answer: '/usr/share/zoneinfo/Europe/Berlin\n',
     found: { zone: 'Europe/Berlin' },
     differs: ['zone'],
-    runs: ['ln -sfn /usr/share/zoneinfo/Etc/UTC'],
+    runs: ['ln -s -- /usr/share/zoneinfo/Etc/UTC'],
   },
   {
     type: 'timezone',

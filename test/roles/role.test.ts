@@ -236,6 +236,13 @@ describe('roles that are broken', () => {
       { one: { yaml: `role: two\nsummary: A role.\non: [controller]\nsteps:\n  - directory: /a\n` } },
       ['one/role.yaml:1:7 role-name'],
     ],
+    ...['cell', 'cloud', 'host', 'hosts', 'leaving', 'networks', 'os', 'packages', 'resources'].map(
+      (name): [string, Record<string, { yaml: string }>, string[]] => [
+        `the reserved name ${name}`,
+        { [name]: { yaml: `role: ${name}\nsummary: A role.\non: [controller]\nsteps:\n  - directory: /a\n` } },
+        [`${name}/role.yaml:1:7 role-name`],
+      ],
+    ),
     ['a missing summary', { one: { yaml: 'role: one\non: [controller]\nsteps:\n  - directory: /a\n' } }, ['one/role.yaml:1:1 missing-key']],
     ['no steps', { one: { yaml: `${good}steps: []\n` } }, ['one/role.yaml:4:8 wrong-type|bad-value']],
     ['a step that is a text', { one: { yaml: `${good}steps:\n  - file\n` } }, ['one/role.yaml:5:5 wrong-type']],

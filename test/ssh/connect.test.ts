@@ -259,6 +259,12 @@ describe('keys', () => {
       expect(all.message).toMatch(/refuses the keys SHA256:\S+ \(agent: agent-first\), SHA256:\S+ \(agent: agent-second\)/);
       const named = await failure({ ...target, agent: socket, identities: [second.path] });
       expect(named.message).toMatch(/refuses the keys SHA256:\S+ \(agent: agent-second\) for/);
+      const config = `${first.path}.config`;
+      writeFileSync(config, `IdentityAgent ${socket}\n`);
+      const elsewhere = { name, address, port, hostKeys, defaultAgent: '/nonexistent/agent', sshConfig: config };
+      expect((await failure(elsewhere)).message).toMatch(/\(agent: agent-first\), SHA256:\S+ \(agent: agent-second\)/);
+      writeFileSync(config, `IdentityAgent ${socket}\nIdentitiesOnly yes\n`);
+      expect((await failure(elsewhere)).message).not.toMatch(/agent-first|agent-second/);
       const { target: willing } = await server({ accepts: [second] });
       const taken = connect({ ...willing, agent: socket, identities: [second.path] }, { ...quick, base: newBase() });
       if (isRoot) await (await taken).close();

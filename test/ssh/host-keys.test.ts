@@ -1,6 +1,6 @@
 import { createHmac } from 'node:crypto';
 import { describe, expect, test } from 'vitest';
-import { algorithmOrder, hostNames, judge, KnownHosts, parseHostKey, sha256, wireKey } from '../../src/ssh/host-keys.ts';
+import { hostNames, judge, KnownHosts, parseHostKey, sha256, wireKey } from '../../src/ssh/host-keys.ts';
 
 const ed = 'AAAAC3NzaC1lZDI1NTE5AAAAIJ8tfzFOKcf5pn7SZtI8bQ8vUBDsm5LxDeIZtNGUbYOc';
 const other = 'AAAAC3NzaC1lZDI1NTE5AAAAIEbcNAyy0Lmdqbi1pxYBfCbj0b8yG6i4CXwQxAhH3Zbs';
@@ -68,6 +68,17 @@ describe('known_hosts', () => {
     expect(verdict('bad.example', 22, other)).toBe('revoked');
   });
 
+  test('a key revoked under one name is revoked, whatever name it is known by', () => {
+    const text = `10.0.0.1 ssh-ed25519 ${ed}\n@revoked ctl1 ssh-ed25519 ${ed}`;
+    expect(judge({ type: 'ssh-ed25519', blob: ed }, new KnownHosts([text]).find(['10.0.0.1', 'ctl1']))).toBe('revoked');
+    expect(judge({ type: 'ssh-ed25519', blob: ed }, new KnownHosts([text.replace('ctl1', '*')]).find(['10.0.0.1']))).toBe('revoked');
+  });
+
+  test('a certificate authority is no key of a host, but is seen', () => {
+    expect(known.find(['ca.example'])).toEqual({ keys: [], revoked: [], authority: true });
+    expect(known.find(['plain.example']).authority).toBe(false);
+  });
+
   test('a pattern that would explode as a regular expression takes no time', () => {
     const names = new KnownHosts([`${'*a'.repeat(40)}b ssh-ed25519 ${ed}`]);
     const start = performance.now();
@@ -83,12 +94,6 @@ describe('known_hosts', () => {
     for (let i = 0; i < 10_000; i++) expect(many.find([`host-${i}`]).keys.length).toBe(1);
     expect(performance.now() - start).toBeLessThan(2000);
   });
-});
-
-test('known types of keys are asked for first', () => {
-  expect(algorithmOrder([{ type: 'ssh-rsa', blob: '' }]).slice(0, 3)).toEqual(['rsa-sha2-512', 'rsa-sha2-256', 'ssh-ed25519']);
-  expect(algorithmOrder([])[0]).toBe('ssh-ed25519');
-  expect(algorithmOrder([{ type: 'sk-ssh-ed25519@openssh.com', blob: '' }])[0]).toBe('ssh-ed25519');
 });
 
 test('keys are read as people and as servers write them', () => {

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest';
 import { resolve } from '../../src/ssh/ssh-config.ts';
 
-const local = { home: '/home/me', user: 'me' };
+const local = { home: '/home/me', user: 'me', env: { DIR: '/srv', AGENT: '/run/agent' } };
 
 const config = `
 Host ctl-*
@@ -58,7 +58,11 @@ test('what the target says wins', () => {
     bastion: { name: 'mine' },
     knownHosts: ['/kh'],
   };
-  expect(resolve(target, config, local)).toEqual(target);
+  expect(resolve(target, config, local)).toEqual({
+    ...target,
+    userKnownHosts: ['/home/me/.ssh/kh1', '/home/me/.ssh/kh2'],
+    unheeded: ['Match exec'],
+  });
 });
 
 test('jumps are made in their order', () => {
@@ -81,4 +85,62 @@ test('none means none', () => {
 
 test('an empty configuration changes nothing', () => {
   expect(resolve({ name: 'x' }, '', local)).toEqual({ name: 'x' });
+});
+
+const filled = (text: string, name = 'ctl1') => resolve({ name }, text, local);
+
+test('files of host keys, agents and lists of algorithms are taken over', () => {
+  const text = `
+GlobalKnownHostsFile /etc/site/known \${DIR}/known
+UserKnownHostsFile none
+RevokedHostKeys %d/revoked
+IdentityAgent $AGENT
+IdentitiesOnly yes
+Ciphers aes256-gcm@openssh.com
+MACs -*-etm@openssh.com
+`;
+  expect(filled(text)).toEqual({
+    name: 'ctl1',
+    globalKnownHosts: ['/etc/site/known', '/srv/known'],
+    userKnownHosts: [],
+    revokedHostKeys: ['/home/me/revoked'],
+    agent: '/run/agent',
+    identitiesOnly: true,
+    algorithms: { ciphers: 'aes256-gcm@openssh.com', macs: '-*-etm@openssh.com' },
+  });
+  expect(filled('IdentityAgent $NONE').agent).toBeNull();
+});
+
+test('lists that leave no algorithm are a mistake', () => {
+  expect(() => filled('MACs hmac-sha1')).toThrow(/MACs hmac-sha1 leaves none .* hmac-sha2-256-etm@openssh.com/);
+});
+
+test.each([
+  ['HostKeyAlias x', ['HostKeyAlias']],
+  ['Include other', ['Include']],
+  ['ProxyCommand none', undefined],
+  ['ProxyCommand nc %h %p', ['ProxyCommand']],
+  ['ProxyCommand none\nProxyCommand nc %h %p', undefined],
+  ['StrictHostKeyChecking ask', undefined],
+  ['StrictHostKeyChecking no', ['StrictHostKeyChecking']],
+  ['Host other\n  HostKeyAlias x', undefined],
+  ['Match exec true\n  User evil', ['Match exec']],
+  ['Match final\n  User evil', ['Match final']],
+  ['ServerAliveInterval 5\nForwardAgent yes', undefined],
+])('%j: what is not heeded is named', (text, unheeded) => {
+  expect(filled(text).unheeded).toEqual(unheeded);
+  expect(filled(text).user).toBeUndefined();
+});
+
+test.each([
+  ['Host ctl? !ctl2', 'ctl1', 'ctl2'],
+  ['Match host *.example', 'a.example', 'a.exampl'],
+  ['Match originalhost ctl1,ctl3 user me', 'ctl3', 'ctl2'],
+  ['Match !host ctl1', 'ctl2', 'ctl1'],
+  ['Match all', 'x', undefined],
+  ['Match user other', undefined, 'ctl1'],
+])('%s', (line, hit, miss) => {
+  const user = (name: string) => filled(`${line}\n  User found`, name).user;
+  if (hit !== undefined) expect(user(hit)).toBe('found');
+  if (miss !== undefined) expect(user(miss)).toBeUndefined();
 });
