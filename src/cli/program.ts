@@ -135,6 +135,7 @@ const entries: readonly Entry[] = [
   rotate NAME                    give one a new random value
   undo NAME                      take back what set or rotate did since the last apply that went well
   remove NAME                    remove one that nothing uses
+  identity                       print your own public key; an identity is made when there is none
   recipients                     who can open the secrets, and their fingerprint
   recipients add RECIPIENT       let another operator open them, by the public key of an age identity
   recipients remove RECIPIENT    shut one out; says what to rotate

@@ -4,7 +4,7 @@ import type { ProblemCode } from '../base/problem-codes.ts';
 import { secretUses, type SecretUse } from '../plan/secrets.ts';
 import { count } from '../report/words.ts';
 import { addRecipient, remove, removeRecipient, undo } from '../secrets/edits.ts';
-import { protect } from '../secrets/identity.ts';
+import { makeIdentity, protect, readIdentity } from '../secrets/identity.ts';
 import { openSecrets, type SecretsFile } from '../secrets/store.ts';
 import { openCloud, placesOf, planOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
@@ -67,11 +67,12 @@ const actions: Readonly<Record<string, (desk: Desk) => void | Promise<void>>> = 
 
 export async function secrets([action = '', ...words]: readonly string[], options: Options): Promise<number> {
   if (action === 'init') return init(options);
+  if (action === 'identity') return ownIdentity(options);
   if (action !== 'accept' && !Object.hasOwn(actions, action))
     throw refused(
       'usage',
       `secrets knows no "${action}"`,
-      `It knows init, accept, ${Object.keys(actions).join(', ')}: cellwise secrets --help`,
+      `It knows init, identity, accept, ${Object.keys(actions).join(', ')}: cellwise secrets --help`,
     );
   const places = placesOf(options.inventory).secrets;
   if (!existsSync(places.file) && action !== 'set')
@@ -96,6 +97,17 @@ async function init(options: Options): Promise<number> {
   const all = count(store.names().length, 'secret');
   if (existed && made === 0) say(options, `Nothing was missing: ${places.file} holds ${all}.`);
   else say(options, `${existed ? `Added ${made} to` : 'Made'} ${places.file}: ${all}. Its key is ${places.identity}: keep a copy.`);
+  return exits.done;
+}
+
+/** For who is to open secrets that others keep. */
+async function ownIdentity(options: Options): Promise<number> {
+  const { identity } = placesOf(options.inventory).secrets;
+  if (!existsSync(identity)) {
+    await makeIdentity(identity);
+    say(options, `Made ${identity}: keep a copy. An operator lets it open the secrets by: cellwise secrets recipients add PUBLIC-KEY`);
+  }
+  process.stdout.write(`${(await readIdentity(identity, askPassphrase)).recipient}\n`);
   return exits.done;
 }
 

@@ -22,7 +22,12 @@ export function secretUses(inventory: Inventory, roles: ReadonlyMap<string, Role
     if (schema) known.params.add(schema);
     uses.set(name, known);
   };
-  const named = (name: string): Secret => Secret.of(name, name);
+  const names = new Map<unknown, string>();
+  const named = (name: string): Secret => {
+    const secret = Secret.of(name, `secret-${name}`);
+    names.set(secret, name);
+    return secret;
+  };
   const wanted = withResources(inventory, wantedRoles(inventory, roles), (name) => {
     use(name, 'resources');
     return named(name);
@@ -31,7 +36,7 @@ export function secretUses(inventory: Inventory, roles: ReadonlyMap<string, Role
     for (const { hosts, cell } of groupsOf(inventory, role, roles)) {
       for (const host of distinct(hosts)) {
         for (const [param, { value }] of Object.entries(resolveParams(inventory, role, host, named, cell))) {
-          if (value instanceof Secret) use(value.reveal(), role.name, role.params[param]);
+          if (names.has(value)) use(names.get(value)!, role.name, role.params[param]);
         }
       }
     }

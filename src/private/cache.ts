@@ -16,7 +16,7 @@ export function keepCompiled(): void {
  * Where Node may keep compiled code: a directory that nobody else can write to, nor anything above it; what lies there is run as
  * this user. Made when it is missing. Undefined: there is none.
  */
-export function compileCache(environment: NodeJS.ProcessEnv = process.env): string | undefined {
+function compileCache(environment: NodeJS.ProcessEnv = process.env): string | undefined {
   const { XDG_CACHE_HOME: xdg = '' } = environment;
   const directory = join(isAbsolute(xdg) ? xdg : join(homedir(), '.cache'), 'cellwise');
   const user = process.geteuid?.();

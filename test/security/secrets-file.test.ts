@@ -240,7 +240,8 @@ describe('writers at the same time', () => {
     const store = await openSecrets(files);
     expect(names.map((name) => store.get(name).reveal())).toEqual(names.map((name) => `value of ${name}`));
     expect(store.unsaved()).toEqual([]);
-    expect(store.names()).toHaveLength(10 + 37);
+    expect(store.has('keystone.admin_password')).toBe(true);
+    expect((await run(['secrets', 'init'])).out).toMatch(/^Nothing was missing/);
   });
 
   it('take the value of whoever made it first', async () => {
