@@ -1,11 +1,13 @@
 import { createHmac } from 'node:crypto';
 import { inspect } from 'node:util';
+import { learn } from './mask.ts';
 
 /**
  * A text that must not be seen: a password, a key, or a text that contains one.
  *
  * It can be passed around, joined and compared, but whatever prints it (string conversion, JSON, inspect) gets `shown`,
- * in which each secret part is replaced by its name. Only what writes to a host's standard input calls `reveal()`.
+ * in which each secret part is replaced by its name. Only what writes to a host's standard input calls `reveal()`. What is
+ * secret, or derived from it, is known to the mask from the moment it is made.
  */
 export class Secret {
   readonly #value: string;
@@ -19,7 +21,7 @@ export class Secret {
 
   /** A secret that is known to people as `name`. */
   static of(name: string, value: string): Secret {
-    return new Secret(value, `‹secret ${name}›`);
+    return new Secret(value, `‹secret ${name}›`).#learned();
   }
 
   /** Joins texts; the result is a Secret as soon as one part is, a plain string otherwise. */
@@ -30,7 +32,12 @@ export class Secret {
 
   /** The same secret with its value changed, e.g. quoted for another language; what is shown stays. */
   map(change: (value: string) => string): Secret {
-    return new Secret(change(this.#value), this.shown);
+    return new Secret(change(this.#value), this.shown).#learned();
+  }
+
+  #learned(): this {
+    learn(this.#value, this.shown, !/^‹secret [^‹›]*›$/.test(this.shown));
+    return this;
   }
 
   reveal(): string {

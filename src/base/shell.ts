@@ -1,5 +1,6 @@
 import type { Duplex } from 'node:stream';
 import type { Command, Output } from './command.ts';
+import { printable } from './printable.ts';
 
 /** What a host tells about itself when its shell opens. */
 export interface HostFacts {
@@ -57,10 +58,10 @@ export class Unreachable extends Error {
   readonly hint: string | undefined;
 
   constructor(host: string, reason: string, message: string, hint?: string) {
-    super(message);
+    super(printable(message));
     this.name = 'Unreachable';
     this.host = host;
     this.reason = reason;
-    this.hint = hint;
+    this.hint = hint === undefined ? undefined : printable(hint);
   }
 }

@@ -10,7 +10,7 @@ import { partOf, placesOf } from './cloud.ts';
 import { tellDropped } from './dropped.ts';
 import { exitOf } from './exit.ts';
 import type { Options } from './options.ts';
-import { masked, inSession, type Session } from './session.ts';
+import { inSession, type Session } from './session.ts';
 
 export async function apply([planFile]: readonly string[], options: Options): Promise<number> {
   if (!options.yes && !process.stdin.isTTY) {
@@ -80,7 +80,7 @@ function asSaved(session: Session, only: string | undefined, asked: string | und
 /** A journal that is begun once it is sure that something is done: a run that was refused is no run. */
 export function lateJournal(session: Session): Journal & { begin(text: string): void } {
   let journal: Journal | undefined;
-  const record = (event: Event): void => journal?.record(masked(event, session.secrets.mask));
+  const record = (event: Event): void => journal?.record(event);
   return {
     begin(text) {
       journal = openJournal(session.places.runs, session.run);

@@ -1,9 +1,10 @@
 import { writeFileSync } from 'node:fs';
 import type { Event } from '../base/event.ts';
+import { clean } from '../base/printable.ts';
 import { junit } from '../report/junit.ts';
 import { ndjson, plain, terminal, type Reporter } from '../report/report.ts';
 import type { Options } from './options.ts';
-import { peopleStream, useColor } from './output.ts';
+import { peopleStream, print, useColor } from './output.ts';
 
 /** Who is told of a run: JSON events go to standard output when asked for, and then people's text to standard error. */
 export interface Audience {
@@ -23,7 +24,7 @@ export function openAudience(options: Options, command: string): Audience {
   const people = rows ? terminal(write, command, useColor(stream)) : plain(write, command, useColor(stream));
   const { junit: file } = options;
   const all: Reporter[] = [
-    ...(options.json ? [ndjson((text) => process.stdout.write(text))] : []),
+    ...(options.json ? [ndjson((text) => void print(text))] : []),
     ...(file === undefined
       ? []
       : [
@@ -35,7 +36,8 @@ export function openAudience(options: Options, command: string): Audience {
   ];
   return {
     emit: (event) => {
-      for (const reporter of all) reporter.tell(event);
+      const safe = clean(event);
+      for (const reporter of all) reporter.tell(safe);
     },
     settle: async () => {
       for (const reporter of all) await reporter.settle();

@@ -1,21 +1,22 @@
 import { Invalid, type Problem } from '../base/problem.ts';
+import { clean, printable } from '../base/printable.ts';
 import { Unreachable } from '../base/shell.ts';
 import { Locked } from '../engine/work.ts';
 import { colors, problemText } from '../report/words.ts';
 import { exits } from './exit.ts';
-import { useColor } from './output.ts';
+import { complain, print, useColor } from './output.ts';
 
 /** Says why a command could not go on, and returns the exit code. A person's mistake gets no stack trace. */
 export function tell(error: unknown, json: boolean): number {
   const c = colors(useColor(process.stderr));
   const report = (problem: Problem): void => {
-    if (json) process.stdout.write(`${JSON.stringify({ type: 'problem', problem })}\n`);
-    process.stderr.write(`${problemText(problem, c)}\n`);
+    if (json) void print(`${JSON.stringify({ type: 'problem', problem: clean(problem) })}\n`);
+    complain(problemText(clean(problem), c));
   };
   if (error instanceof Invalid) {
     error.problems.forEach(report);
     const n = error.problems.length;
-    if (n > 1) process.stderr.write(`${n} problems.\n`);
+    if (n > 1) complain(`${n} problems.`);
     return exits.invalid;
   }
   if (error instanceof Locked || error instanceof Unreachable) {
@@ -25,11 +26,11 @@ export function tell(error: unknown, json: boolean): number {
     return exit;
   }
   if (isFileError(error)) {
-    process.stderr.write(`${c.red('error')} ${error.path} cannot be used: ${error.message.replace(/, \w+ '.*$/, '')}\n`);
+    complain(`${c.red('error')} ${printable(`${error.path} cannot be used: ${error.message.replace(/, \w+ '.*$/, '')}`)}`);
     return exits.invalid;
   }
   const text = error instanceof Error ? (error.stack ?? error.message) : String(error);
-  process.stderr.write(`${c.red('bug')} Cellwise did not expect this; please report it:\n${text}\n`);
+  complain(`${c.red('bug')} Cellwise did not expect this; please report it:\n${printable(text)}`);
   return exits.failed;
 }
 

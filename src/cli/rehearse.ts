@@ -1,3 +1,4 @@
+import { clean } from '../base/printable.ts';
 import { Invalid, nearest } from '../base/problem.ts';
 import { nowhere, readRuns } from '../engine/journal.ts';
 import { stateOf, type Dated } from '../engine/ledger.ts';
@@ -14,7 +15,7 @@ import { placeholders } from '../secrets/placeholders.ts';
 import { journeyIn, placesOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import type { Options } from './options.ts';
-import { peopleStream, say, useColor } from './output.ts';
+import { peopleStream, print, say, show, useColor } from './output.ts';
 import { statusLines } from './upgrade-status.ts';
 
 /** Runs the upgrade of an inventory over simulated hosts: the real planner and engine, no machine, no waiting. */
@@ -29,11 +30,12 @@ export async function rehearse(options: Options): Promise<number> {
   const fleet = new Fleet({ journey, before, faults, seconds });
   const facts: Dated[] = [];
   const c = colors(useColor(peopleStream(options)));
-  const tell = (event: Parameters<typeof eventText>[0]): void => {
-    if (options.json) process.stdout.write(`${JSON.stringify({ at: fleet.clock.now() / 1000, ...event })}\n`);
+  const tell = (heard: Parameters<typeof eventText>[0]): void => {
+    const event = clean(heard);
+    if (options.json) void print(`${JSON.stringify({ at: fleet.clock.now() / 1000, ...event })}\n`);
     const text = eventText(event, c);
     if (text !== undefined && event.type !== 'step-changed' && event.type !== 'health-ok')
-      say(options, `${clock(fleet.clock.now() / 1000)} ${text}`);
+      show(options, `${clock(fleet.clock.now() / 1000)} ${text}`);
   };
   const note = (text: string): Promise<boolean> => {
     tell({ type: 'note', text });

@@ -29,6 +29,8 @@ export async function secrets([action, name]: readonly string[], options: Option
       );
       return exits.done;
     case 'show':
+      // The only text that is meant to show one.
+      // eslint-disable-next-line no-restricted-syntax
       process.stdout.write(`${store.get(known(store, name)).reveal()}\n`);
       return exits.done;
     case 'set':

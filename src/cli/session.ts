@@ -1,7 +1,5 @@
 import { randomBytes } from 'node:crypto';
 import { hostname, userInfo } from 'node:os';
-import type { Event } from '../base/event.ts';
-import { printable } from '../base/printable.ts';
 import type { Holder } from '../base/shell.ts';
 import type { Open, RunOptions } from '../engine/work.ts';
 import type { Host, Inventory, SecretRef, Ssh } from '../inventory/types.ts';
@@ -58,9 +56,7 @@ async function openSession(options: Options, command: string): Promise<Session> 
     command,
     run,
     open: opener(cloud.inventory, secrets),
-    emit: (event) => {
-      output.emit(masked(event, secrets.mask));
-    },
+    emit: output.emit,
     drain: drainOnInterrupt(output),
     holder: { run, who: `${userInfo().username}@${hostname()}`, what: `cellwise ${command}`, since: new Date().toISOString() },
   };
@@ -82,20 +78,6 @@ function drainOnInterrupt(output: Audience): AbortSignal {
     });
   }
   return drain.signal;
-}
-
-/** An event in which no text holds a secret, whatever a host printed. */
-export function masked(event: Event, mask: (text: string) => string): Event {
-  if (event.type === 'step-ok' || event.type === 'summary') return event;
-  return deep(event, mask) as Event;
-}
-
-function deep(value: unknown, mask: (text: string) => string): unknown {
-  // What a host says is for a screen: it must not move its cursor. The longest text is a diff.
-  if (typeof value === 'string') return printable(mask(value), 512 * 1024);
-  if (Array.isArray(value)) return value.map((item) => deep(item, mask));
-  if (value === null || typeof value !== 'object') return value;
-  return Object.fromEntries(Object.entries(value).map(([name, part]) => [name, deep(part, mask)]));
 }
 
 function opener(inventory: Inventory, secrets: SecretStore): Open {

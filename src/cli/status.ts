@@ -2,7 +2,7 @@ import { readNewest, type Entry } from '../engine/journal.ts';
 import { colors, eventText, stepText, summaryText } from '../report/words.ts';
 import { placesOf } from './cloud.ts';
 import { exits } from './exit.ts';
-import { say, useColor } from './output.ts';
+import { peopleStream, print, say, show, useColor } from './output.ts';
 import type { Options } from './options.ts';
 
 export function status(_args: readonly string[], options: Options): number {
@@ -11,20 +11,20 @@ export function status(_args: readonly string[], options: Options): number {
     say(options, 'Nothing was applied from here yet. Begin by `cellwise apply`.');
     return exits.done;
   }
-  if (options.json) for (const entry of newest.entries) process.stdout.write(`${JSON.stringify(entry)}\n`);
-  const c = colors(useColor(process.stdout));
+  if (options.json) for (const entry of newest.entries) void print(`${JSON.stringify(entry)}\n`);
+  const c = colors(useColor(peopleStream(options)));
   const [first] = newest.entries;
   say(options, `Run ${newest.run}${first?.type === 'note' ? `: ${first.text}` : ''}, begun ${first?.at ?? '?'}`);
-  for (const entry of newest.entries) if (entry.type === 'step-failed') say(options, eventText(entry, c)!);
+  for (const entry of newest.entries) if (entry.type === 'step-failed') show(options, eventText(entry, c)!);
   for (const entry of owed(newest.entries)) {
-    say(
+    show(
       options,
       `${c.yellow('?')} ${entry.host} ${stepText(entry)}: begun ${entry.at}, and how it ended was not heard. The next apply looks and goes on.`,
     );
   }
   const summary = newest.entries.findLast((entry) => entry.type === 'summary');
-  if (summary) say(options, summaryText(summary, 'apply', c));
-  else say(options, c.yellow('It did not end: it is under way, or was cut off. The next `cellwise apply` goes on with what is left.'));
+  if (summary) show(options, summaryText(summary, 'apply', c));
+  else show(options, c.yellow('It did not end: it is under way, or was cut off. The next `cellwise apply` goes on with what is left.'));
   return exits.done;
 }
 

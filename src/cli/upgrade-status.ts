@@ -5,7 +5,7 @@ import { placeholders } from '../secrets/placeholders.ts';
 import { journeyIn, placesOf, readCloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import type { Options } from './options.ts';
-import { say } from './output.ts';
+import { print, say } from './output.ts';
 
 /** Tells where the last upgrade stands, from what it wrote down. */
 export function tellStatus(options: Options): number {
@@ -16,7 +16,7 @@ export function tellStatus(options: Options): number {
     return exits.done;
   }
   const of = turnsOf(journeyIn(readCloud(options.inventory), placeholders()));
-  if (options.json) process.stdout.write(`${JSON.stringify(asData(state, of))}\n`);
+  if (options.json) void print(`${JSON.stringify(asData(state, of))}\n`);
   for (const line of statusLines(state, facts, of, Date.now())) say(options, line);
   return exits.done;
 }

@@ -1,6 +1,7 @@
 import { spawn } from 'node:child_process';
 import { existsSync, mkdirSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import type { Readable } from 'node:stream';
 import type { Output } from '../base/command.ts';
 import { Invalid } from '../base/problem.ts';
 import { canonical } from '../base/state.ts';
@@ -154,25 +155,32 @@ function runHere({ run: script, within }: Hook, names: engine.Names): Promise<Ou
       stdio: ['ignore', 'pipe', 'pipe'],
       env: { ...process.env, ...names },
     });
-    const [out, err]: [Buffer[], Buffer[]] = [[], []];
+    const [out, err] = [endOf(child.stdout), endOf(child.stderr)];
     let timedOut = false;
     const timer = setTimeout(() => {
       timedOut = true;
       process.kill(-child.pid!, 'SIGKILL');
     }, within * 1000);
-    child.stdout.on('data', (chunk: Buffer) => out.push(chunk));
-    child.stderr.on('data', (chunk: Buffer) => err.push(chunk));
     child.on('error', reject);
     child.on('close', (code) => {
       clearTimeout(timer);
       resolve({
         code: timedOut ? 124 : (code ?? 255),
-        out: Buffer.concat(out),
-        err: Buffer.concat(err),
+        out: out(),
+        err: err(),
         ...(timedOut ? { timedOut } : {}),
       });
     });
   });
+}
+
+/** Drains a stream, and keeps the end of what it says: of a hook, its last line is told. */
+function endOf(stream: Readable): () => Buffer {
+  let end = Buffer.alloc(0);
+  stream.on('data', (chunk: Buffer) => {
+    end = Buffer.concat([end, chunk]).subarray(-64 * 1024);
+  });
+  return () => end;
 }
 
 /** What of a journey is decided by the inventory: whoever changes it has another plan. */

@@ -1,9 +1,9 @@
 import type { Event, Summary } from '../base/event.ts';
 import type { Holder } from '../base/shell.ts';
-import { compare } from '../base/state.ts';
 import type { Plan, Step } from '../plan/plan.ts';
 import { isUnknown, type Found } from '../resources/define.ts';
 import type { Journal } from './journal.ts';
+import { changeOf } from './look.ts';
 import { apply, plan as look, tryOut } from './run.ts';
 import { Shells } from './shells.ts';
 import type { Told } from './tell.ts';
@@ -125,5 +125,5 @@ function outcomeOf(summary: Summary, down: string | undefined, failed: string | 
 
 /** Whether what was found is what a step wants. */
 export function isSo(step: Step, found: Found | undefined): boolean {
-  return found !== undefined && !isUnknown(found) && compare(found, step.resource.desired(step.params)) === null;
+  return found !== undefined && !isUnknown(found) && changeOf(step, found) === null;
 }

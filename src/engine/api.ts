@@ -44,6 +44,8 @@ export class DataFailed extends Error {
 }
 
 const answerLimit = 64 * 1024 * 1024;
+/** A list of more is no list that a cloud has. */
+const most = { items: 1_000_000, pages: 2000 };
 /** Milliseconds. Before they answer, services wait for each other for a minute (rpc_response_timeout). */
 const timeLimit = 120_000;
 const octets = 'application/octet-stream';
@@ -129,7 +131,9 @@ export function openApis(apis: ReadonlyMap<string, Api>, hosts: ApiHosts): ApiSe
       const answer = await send({ ...request, path }, patience);
       const page = (answer.body as Record<string, unknown> | null)?.[request.list];
       if (answer.status !== 200 || !Array.isArray(page)) return answer;
-      items.push(...(page as unknown[]));
+      // Not with its items as arguments: they may be too many.
+      for (const item of page as unknown[]) items.push(item);
+      if (items.length > most.items || seen.size > most.pages) throw new Error(`The list ${request.list} does not end`);
       const next = nextPage(answer.body as Record<string, unknown>, request.list);
       if (next === undefined || seen.has(next)) return { status: 200, body: items };
       seen.add(next);

@@ -59,6 +59,8 @@ function sections(stream: Buffer, nonce: string): { found: { code: number; bytes
     if (at < 0) return { found, rest: stream.subarray(from) };
     const codeAt = at + nonce.length + 2;
     const end = stream.indexOf('\n', codeAt);
+    // Cut within a mark: nobody knows how that command ended.
+    if (end < 0) return { found, rest: stream.subarray(from, at) };
     found.push({ code: Number(stream.toString('latin1', codeAt, end)), bytes: stream.subarray(from, at) });
     from = end + 1;
   }

@@ -1,12 +1,13 @@
 import type { createTwoFilesPatch } from 'diff';
+import { setImmediate as turn } from 'node:timers/promises';
 import type { Shell } from '../base/shell.ts';
 import { Secret, shown, type Text } from '../base/secret.ts';
 import type { Step } from '../plan/plan.ts';
 import type { AnyParams, ShellResource } from '../resources/define.ts';
 import { batch } from './batch.ts';
 
-// Longer contents are not worth reading as a diff.
-const limit = 256 * 1024;
+// What is longer, or has less in common, is not worth reading as a diff; and a host must not keep us busy by what it makes up.
+const limits = { bytes: 256 * 1024, lines: 5000, edits: 1000 };
 
 /** Unified diffs for those of a host's steps that have content, by step id; one round trip for all. */
 export async function contentDiffs(shell: Shell, steps: readonly Step[]): Promise<ReadonlyMap<string, string>> {
@@ -19,16 +20,26 @@ export async function contentDiffs(shell: Shell, steps: readonly Step[]): Promis
   const { createTwoFilesPatch: patch } = await import('diff');
   const together = batch(asked.map(({ peek }) => peek));
   const outputs = together.split(await shell.run(together.command));
-  return new Map(asked.flatMap(({ step, content }, i) => diff(patch, step, outputs[i]!.out, content)));
+  const diffs = new Map<string, string>();
+  for (const [i, { step, content }] of asked.entries()) {
+    const hunks = diff(patch, step, outputs[i]!.out, content);
+    if (hunks !== undefined) diffs.set(step.step, hunks);
+    // Other hosts have their turn.
+    await turn();
+  }
+  return diffs;
 }
 
-function diff(patch: typeof createTwoFilesPatch, step: Step, before: Buffer, after: Text | Uint8Array): [string, string][] {
-  if (after instanceof Uint8Array || before.length > limit || before.includes(0)) return [];
+function diff(patch: typeof createTwoFilesPatch, step: Step, before: Buffer, after: Text | Uint8Array): string | undefined {
+  if (after instanceof Uint8Array || before.length > limits.bytes || before.includes(0)) return undefined;
   const old = before.toString();
+  const [now, wanted] = [old, shown(after)].map((text) => text.split('\n').length) as [number, number];
+  if (now > limits.lines) return undefined;
   const text = after instanceof Secret ? hide(old, after) : old;
-  const unified = patch(step.name, step.name, text, shown(after), 'now', 'wanted', { context: 2 });
-  const hunks = unified.slice(Math.max(0, unified.indexOf('@@')));
-  return hunks.startsWith('@@') ? [[step.step, hunks]] : [];
+  const options = { context: 2, maxEditLength: Math.abs(now - wanted) + limits.edits };
+  const unified = patch(step.name, step.name, text, shown(after), 'now', 'wanted', options);
+  const at = unified?.indexOf('@@') ?? -1;
+  return at < 0 ? undefined : unified?.slice(at);
 }
 
 /**
@@ -36,11 +47,12 @@ function diff(patch: typeof createTwoFilesPatch, step: Step, before: Buffer, aft
  * is not also wanted only the key is left, and that only where the new content has the same key.
  */
 function hide(old: string, after: Secret): string {
+  const shownLines = after.shown.split('\n');
   const wanted = new Map(
     after
       .reveal()
       .split('\n')
-      .map((line, i) => [line, after.shown.split('\n')[i] ?? '']),
+      .map((line, i) => [line, shownLines[i] ?? '']),
   );
   const keys = new Set([...wanted.values()].map(key).filter((name) => name !== undefined));
   return old

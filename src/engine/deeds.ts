@@ -12,6 +12,8 @@ import type { Work } from './work.ts';
 const pause = 2000;
 const knockLimit = 5000;
 const pageLimit = 120_000;
+/** Bytes of a page. */
+const pageMost = 8 * 1024 * 1024;
 /** Seconds. */
 const loginLimit = 30;
 
@@ -116,7 +118,12 @@ export class User {
               if (name !== undefined && value !== undefined) this.#cookies.set(name, value);
             }
             const chunks: Buffer[] = [];
-            incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+            let size = 0;
+            incoming.on('data', (chunk: Buffer) => {
+              size += chunk.length;
+              if (size > pageMost) outgoing.destroy(new Error(`${url} is longer than ${pageMost} bytes`));
+              else chunks.push(chunk);
+            });
             incoming.on('error', reject);
             incoming.on('end', () => {
               const { location } = incoming.headers;

@@ -1,7 +1,8 @@
-import { compare, type Change } from '../base/state.ts';
+import type { Change } from '../base/state.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Plan, Step } from '../plan/plan.ts';
-import { isUnknown, type Found } from '../resources/define.ts';
+import { isUnknown, type Found, type Unknown } from '../resources/define.ts';
+import { changeOf } from './look.ts';
 
 /** What a step would do, told before anything is touched. */
 export type Forecast =
@@ -33,8 +34,13 @@ export function forecast(plan: Plan, graph: Graph, found: ReadonlyMap<string, Fo
 function foretell(step: Step, found: Found | undefined, forecasts: ReadonlyMap<string, Forecast>, cause: string | undefined): Forecast {
   if (found === undefined) return { kind: 'unreachable' };
   const reasons = restartReasons(step, forecasts);
-  if (isUnknown(found)) return { kind: 'unknown', because: cause === undefined ? found['unknown'] : `follows from ${cause}` };
-  const change = compare(found, step.resource.desired(step.params));
+  const unclear = ({ unknown }: Unknown): Forecast => ({
+    kind: 'unknown',
+    because: cause === undefined ? unknown : `follows from ${cause}`,
+  });
+  if (isUnknown(found)) return unclear(found);
+  const change = changeOf(step, found);
+  if (isUnknown(change)) return unclear(change);
   if (change) return { kind: 'change', change, reasons };
   if (reasons.length === 0) return { kind: 'same' };
   // The service runs on what it should have; what it watches was changed behind our back and is about to be mended.

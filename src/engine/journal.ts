@@ -2,6 +2,7 @@ import { appendFileSync, closeSync, fsync, mkdirSync, openSync, readdirSync, rea
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import type { Event } from '../base/event.ts';
+import { clean } from '../base/printable.ts';
 
 /** An event with the time it was written, ISO 8601. */
 export type Entry = Event & { readonly at: string };
@@ -29,7 +30,7 @@ export function openJournal(directory: string, run: string): Journal {
   let next: Promise<void> | undefined;
   return {
     record(event) {
-      appendFileSync(file, `${JSON.stringify({ at: new Date().toISOString(), ...event })}\n`);
+      appendFileSync(file, `${JSON.stringify({ at: new Date().toISOString(), ...clean(event) })}\n`);
     },
     synced() {
       next ??= turn = turn.then(() => {
@@ -82,7 +83,7 @@ function runs(directory: string): string[] {
 
 function entry(line: string): Entry[] {
   try {
-    return [JSON.parse(line) as Entry];
+    return [clean(JSON.parse(line) as Entry)];
   } catch {
     return [];
   }

@@ -1,4 +1,5 @@
 import { sh, type Command } from '../base/command.ts';
+import { lastLines } from '../base/printable.ts';
 import type { PlannedTrial, Step } from '../plan/plan.ts';
 import type { Work } from './work.ts';
 
@@ -14,7 +15,7 @@ export async function lastWords(work: Work, { host, role, trial }: PlannedTrial,
   const heard = await Promise.all(
     asked.map(async ({ host: on, unit }) => {
       const output = await work.on(on, (shell) => shell.run(saying(unit, Math.floor(start / 1000))));
-      const lines = output?.out.toString().trim().split('\n').filter(Boolean) ?? [];
+      const lines = output ? lastLines(output, most.lines).filter(Boolean) : [];
       return lines.map((line) => `${on} ${unit}: ${line.slice(0, 400)}`);
     }),
   );

@@ -1,5 +1,6 @@
 import { appendFileSync, closeSync, fsyncSync, mkdirSync, openSync, readFileSync } from 'node:fs';
 import { dirname } from 'node:path';
+import { printable } from '../base/printable.ts';
 
 /** What an upgrade writes down of itself, each before the next thing is done: all that going on needs. */
 export type Fact =
@@ -40,7 +41,7 @@ export function openLedger(file: string, clock: () => Date = () => new Date()): 
   return {
     facts,
     write(fact) {
-      const dated = { at: clock().toISOString(), ...fact };
+      const dated = { at: clock().toISOString(), ...sayable(fact) };
       mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
       const open = openSync(file, 'a', 0o600);
       try {
@@ -53,6 +54,11 @@ export function openLedger(file: string, clock: () => Date = () => new Date()): 
       facts.push(dated);
     },
   };
+}
+
+/** A fact that names its reason in words fit for people; all else in it are names that the planner has made. */
+function sayable(fact: Fact): Fact {
+  return 'why' in fact ? { ...fact, why: printable(fact.why, 4000) } : fact;
 }
 
 function endsWell(file: string): boolean {

@@ -1,9 +1,12 @@
 import PQueue from 'p-queue';
+import { lastLines, messageOf, printable } from '../base/printable.ts';
+import { Invalid } from '../base/problem.ts';
 import { withTimeout, type Command, type Output } from '../base/command.ts';
 import type { Shell } from '../base/shell.ts';
+import { compare, type Change, type State } from '../base/state.ts';
 import type { Health, HealthCheck, Step } from '../plan/plan.ts';
 import type { ShellCheck } from '../resources/checks.ts';
-import type { AnyParams, Found, ShellResource } from '../resources/define.ts';
+import { isUnknown, type AnyParams, type Found, type ShellResource, type Unknown } from '../resources/define.ts';
 import type { ApiSession } from './api.ts';
 import { batch } from './batch.ts';
 
@@ -62,9 +65,9 @@ export async function examine(shell: Pick<Shell, 'run'>, health: Health, apis: A
     if (each.check.via !== 'api') continue;
     try {
       const said = await apis.follow(each.check.ask(each.params));
-      if (said !== undefined) return `${each.name}: ${said}`;
+      if (said !== undefined) return `${each.name}: ${printable(said, longestReason)}`;
     } catch (error) {
-      return `${each.name}: ${error instanceof Error ? error.message : String(error)}`;
+      return `${each.name}: ${messageOf(error, longestReason)}`;
     }
   }
   return undefined;
@@ -111,7 +114,61 @@ export function gather(steps: readonly ShellStep[]): Probe[] {
 }
 
 function readAll(probes: readonly Probe[], outputs: readonly Output[]): Survey['found'] {
-  return new Map(probes.flatMap(({ steps, read }, i) => read(outputs[i]!).map((answer, k) => [steps[k]!.step, answer] as const)));
+  const found = new Map<string, Found>();
+  probes.forEach(({ steps, read }, i) => {
+    let answers: readonly Found[] | Unknown;
+    try {
+      answers = read(outputs[i]!);
+    } catch (error) {
+      answers = senseless(error);
+    }
+    steps.forEach(({ step }, k) => found.set(step, 'unknown' in answers ? answers : sensible(answers[k])));
+  });
+  return found;
+}
+
+/** What a type made of an answer, as far as it is an answer at all: a host may say anything. */
+function sensible(found: Found | undefined): Found {
+  if (found === null) return null;
+  if (typeof found !== 'object' || Array.isArray(found) || !isShallow(found, 50)) return senseless('it is no state');
+  return isUnknown(found) ? { unknown: printable(found.unknown, longestReason) } : found;
+}
+
+/** Characters. */
+const longestReason = 2000;
+
+function isShallow(value: unknown, levels: number): boolean {
+  if (value === null || typeof value !== 'object') return true;
+  return levels > 0 && Object.values(value).every((part) => isShallow(part, levels - 1));
+}
+
+/** What a type stumbled over is what a host, or an API, has said. What is wrong with a file of ours is told as such. */
+function senseless(error: unknown): Unknown {
+  if (error instanceof Invalid) throw error;
+  return { unknown: `its answer makes no sense: ${messageOf(error, 200)}` };
+}
+
+/**
+ * The change that leads from what was found to what a step wants. Unknown where what was found is more than the type can
+ * judge: once it has judged it here, it does not stumble over it later.
+ */
+export function changeOf({ resource, params }: Step, found: State | null): Change | Unknown | null {
+  try {
+    const change = compare(found, resource.desired(params));
+    if (change) for (const judge of [resource.refuse, resource.cannot, resource.irreversible]) judge?.(params, change);
+    return change;
+  } catch (error) {
+    return senseless(error);
+  }
+}
+
+/** The command that makes a change; unknown where the type stumbles over what was found. */
+export function commandOf({ resource, params }: ShellStep, change: Change): Command | Unknown {
+  try {
+    return resource.apply(params, change);
+  } catch (error) {
+    return senseless(error);
+  }
 }
 
 export function isShellStep(step: Step): step is ShellStep {
@@ -140,9 +197,11 @@ async function runAll(
 async function ask(apis: ApiSession, step: Step, patience: number): Promise<Found> {
   if (step.resource.via !== 'api') throw new TypeError(`${step.step} is no API resource`);
   try {
-    return await apis.follow(step.resource.look(step.params), patience);
+    return sensible(await apis.follow(step.resource.look(step.params), patience));
   } catch (error) {
-    return { unknown: error instanceof Error ? error.message : String(error) };
+    // A generator that stumbles, not one that says what is wrong.
+    const stumbled = error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError;
+    return stumbled ? senseless(error) : { unknown: messageOf(error, longestReason) };
   }
 }
 
@@ -154,6 +213,5 @@ function isShellCheck(each: HealthCheck): each is ShellHealthCheck {
 
 function complaint(each: HealthCheck, output: Output): string | undefined {
   if (output.code === 0) return undefined;
-  const said = (output.out.toString() + output.err.toString()).trim().split('\n').at(-1) ?? '';
-  return `${each.name}: ${said || `exit code ${output.code}`}`;
+  return `${each.name}: ${lastLines(output, 1)[0] || `exit code ${output.code}`}`;
 }

@@ -1,18 +1,19 @@
 import PQueue from 'p-queue';
 import type { Command, Output } from '../base/command.ts';
+import { lastLines } from '../base/printable.ts';
 import type { Event, ShownChange } from '../base/event.ts';
 import { Unreachable, type Shell } from '../base/shell.ts';
-import { compare, type Change, type State } from '../base/state.ts';
+import type { Change } from '../base/state.ts';
 import { walk } from '../graph/walk.ts';
 import type { Gate, Health, Step } from '../plan/plan.ts';
-import { isUnknown, type AnyParams, type ApiResource, type Found, type ShellResource, type Unknown } from '../resources/define.ts';
+import { isUnknown, type AnyParams, type ApiResource, type Found, type Unknown } from '../resources/define.ts';
 import { forget } from '../resources/service.ts';
 import { DataFailed } from './api.ts';
 import { batch } from './batch.ts';
 import { exchange } from './exchange.ts';
 import { hintOf } from './hints.ts';
 import type { Journal } from './journal.ts';
-import { examine, isShellStep, look, survey, type ShellStep } from './look.ts';
+import { changeOf, commandOf, examine, isShellStep, look, survey, type ShellStep } from './look.ts';
 import { show, type Told } from './tell.ts';
 import { healthEvent, named, type Work } from './work.ts';
 
@@ -38,6 +39,7 @@ type Left = { readonly change: Change } | { readonly unknown: string } | { reado
 interface Meant {
   readonly step: ShellStep;
   readonly change: Change;
+  readonly command: Command;
   readonly shown: ShownChange;
 }
 
@@ -169,14 +171,10 @@ class Mending {
   async #several(shell: Shell, steps: readonly ShellStep[]): Promise<'done' | false> {
     const at = this.#work.clock.now();
     const before = await this.#before(shell, steps);
-    const known = steps.slice(
-      0,
-      firstIndex(steps, (step) => isUnknown(before.get(step.step)!)),
-    );
-    const changes = known.flatMap((step): Meant[] => {
-      const change = compare(before.get(step.step) as State | null, step.resource.desired(step.params));
-      return change ? [{ step, change, shown: this.#told.shown.get(step.step) ?? show(step, change) }] : [];
-    });
+    const meant = steps.map((step) => this.#meant(step, before.get(step.step)!));
+    const firstUnclear = firstIndex(meant, (each) => each === 'unclear');
+    const known = steps.slice(0, firstUnclear);
+    const changes = meant.slice(0, firstUnclear).filter((each) => typeof each === 'object');
     const found = changes.length === 0 ? before : await this.#exchange(shell, changes, known);
     const right = new Set(
       known.slice(
@@ -188,12 +186,20 @@ class Mending {
     return right.size > 0 && 'done';
   }
 
+  #meant(step: ShellStep, found: Found): Meant | 'right' | 'unclear' {
+    const change = isUnknown(found) ? found : changeOf(step, found);
+    if (!change) return 'right';
+    const command = isUnknown(change) ? change : commandOf(step, change);
+    if (isUnknown(change) || isUnknown(command)) return 'unclear';
+    return { step, change, command, shown: this.#told.shown.get(step.step) ?? show(step, change) };
+  }
+
   /** What is there behind the changes; nothing when nobody heard how they ended. */
   async #exchange(shell: Shell, changes: readonly Meant[], steps: readonly ShellStep[]): Promise<ReadonlyMap<string, Found>> {
     await this.#record(...changes.map(({ step, shown }): Event => ({ type: 'step-start', ...named(step), change: shown })));
     for (const { step } of changes) this.#moved.add(step.step);
     const sent = exchange(
-      changes.flatMap(({ step, change }) => [...this.#owe(step, change), step.resource.apply(step.params, change)]),
+      changes.flatMap(({ step, change, command }) => [...this.#owe(step, change), command]),
       steps,
     );
     const output = await shell.mend(sent.command);
@@ -232,8 +238,8 @@ class Mending {
   async #one(shell: Shell, step: Step): Promise<'done' | 'failed'> {
     const at = this.#work.clock.now();
     const before = await this.#currently(shell, step);
-    if (isUnknown(before)) return this.#fail(step, { unknown: before.unknown }, undefined, at);
-    const change = compare(before, step.resource.desired(step.params));
+    const change = isUnknown(before) ? before : changeOf(step, before);
+    if (isUnknown(change)) return this.#fail(step, change, undefined, at);
     if (!change) {
       this.#work.count.ok += 1;
       this.#work.emit({ type: 'step-ok', ...named(step) });
@@ -298,7 +304,9 @@ class Mending {
 
   /** Changes, then looks again: what counts is what is there, whatever the command said. */
   async #mend(shell: Shell, step: Step, change: Change, again = true): Promise<{ readonly left?: Left; readonly output?: Output }> {
-    const enacted = step.resource.via === 'api' ? await this.#request(shell, step, change) : await this.#enact(shell, step, change);
+    const command = isShellStep(step) ? commandOf(step, change) : undefined;
+    if (command && isUnknown(command)) return { left: command };
+    const enacted = command ? await this.#enact(shell, step, change, command) : await this.#request(shell, step, change);
     if (enacted instanceof Error)
       return { left: { why: enacted.message }, ...(enacted instanceof DataFailed ? { output: enacted.output } : {}) };
     const output = enacted === 'unknown' || enacted === undefined ? {} : { output: enacted };
@@ -309,9 +317,8 @@ class Mending {
     return { left, ...output };
   }
 
-  async #enact(shell: Shell, step: Step, change: Change): Promise<Output | 'unknown'> {
-    const resource = step.resource as ShellResource<AnyParams>;
-    const together = batch([...this.#owe(step, change), resource.apply(step.params, change)], true);
+  async #enact(shell: Shell, step: Step, change: Change, command: Command): Promise<Output | 'unknown'> {
+    const together = batch([...this.#owe(step, change), command], true);
     const output = await shell.mend(together.command, (line) => {
       // Not the marks between a batch's sections.
       if (!/^[0-9a-f]{32} \d+$/.test(line)) this.#work.emit({ type: 'step-said', ...named(step), line });
@@ -377,7 +384,7 @@ class Mending {
   async #fail(step: Step, left: Left, output: Output | undefined, at: number): Promise<'failed'> {
     this.#work.count.failed += 1;
     this.#broken.add(step.role);
-    const lines = output === undefined ? undefined : tail(output);
+    const lines = output === undefined ? undefined : lastLines(output, 20);
     const message = whyNot(left, output);
     const hint = hintOf(named(step), message, lines);
     await this.#record({
@@ -407,9 +414,8 @@ function isLight(step: Step): step is ShellStep {
 
 /** What is wrong with what was found. */
 function leftOf(step: Step, found: Found): Left | undefined {
-  if (isUnknown(found)) return { unknown: found.unknown };
-  const change = compare(found, step.resource.desired(step.params));
-  return change ? { change } : undefined;
+  const change = isUnknown(found) ? found : changeOf(step, found);
+  return change === null || isUnknown(change) ? (change ?? undefined) : { change };
 }
 
 /** The index of the first that is so; behind all when none is. */
@@ -449,15 +455,4 @@ function whyNot(left: Left, output: Output | undefined): string {
 
 function say(value: unknown): string {
   return value === undefined ? 'missing' : JSON.stringify(value);
-}
-
-/** The last 20 lines that a command printed, errors last. */
-function tail(output: Output): string[] {
-  const said = output.out.toString() + output.err.toString();
-  // One line may be all of 16 MiB.
-  return said
-    .trimEnd()
-    .split('\n')
-    .slice(-20)
-    .map((line) => line.slice(0, 1000));
 }

@@ -1,3 +1,4 @@
+import { Unreachable } from '../base/shell.ts';
 import type { Journey } from '../plan/journey.ts';
 import { reportedReleases, skewRefusals } from '../plan/skew.ts';
 import { movesOf, versionsProbe } from '../plan/versions.ts';
@@ -50,15 +51,22 @@ export async function preflight(journey: Journey, options: Omit<ActOptions, 'pla
   }
 }
 
-async function versions({ plan, shells }: Acts, down: ReadonlyMap<string, string>): Promise<ReadonlyMap<string, string>> {
+/** By host; one that is lost meanwhile is down from then on. */
+async function versions({ plan, shells }: Acts, down: Map<string, string>): Promise<ReadonlyMap<string, string>> {
   const up = plan.hosts.filter(({ name, state }) => state === 'present' && !down.has(name));
   const reports = await Promise.all(
     up.map(async ({ name }) => {
-      const shell = await shells.open(name);
-      return [name, (await shell.run(versionsProbe)).out.toString()] as const;
+      try {
+        const shell = await shells.open(name);
+        return [[name, (await shell.run(versionsProbe)).out.toString()] as const];
+      } catch (error) {
+        if (!(error instanceof Unreachable)) throw error;
+        down.set(name, error.message);
+        return [];
+      }
     }),
   );
-  return new Map(reports);
+  return new Map(reports.flat());
 }
 
 function clustered({ plan: { hosts } }: Journey): boolean {

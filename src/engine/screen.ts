@@ -5,7 +5,10 @@ import type { Duplex } from 'node:stream';
 /** Opens a TCP connection from where the cloud can be reached. */
 export type Dial = (address: string, port: number) => Promise<Duplex>;
 
+/** Milliseconds. */
 const limit = 30_000;
+/** Bytes: a picture of the largest screen, and a name. */
+const most = { all: 64 * 1024 * 1024, name: 4096 };
 
 /**
  * Opens a noVNC console by its URL, as the page at the URL does, and waits for a picture; returns its size, `WIDTHxHEIGHT`.
@@ -19,6 +22,11 @@ export async function watchScreen(url: URL, dial: Dial): Promise<string> {
     dial(url.hostname, Number(url.port || '80')).then(
       (stream) => {
         stream.on('error', () => socket.destroy());
+        let size = 0;
+        stream.on('data', (chunk: Buffer) => {
+          size += chunk.length;
+          if (size > most.all) stream.destroy();
+        });
         stream.pipe(socket).pipe(stream);
       },
       () => socket.destroy(),
@@ -107,7 +115,9 @@ function* viewer(): Generator<Turn, string, Buffer> {
   yield* say(shared);
   const about = yield* hear(24);
   const [width, height] = [about.readUInt16BE(0), about.readUInt16BE(2)];
-  yield* hear(about.readUInt32BE(20));
+  const name = about.readUInt32BE(20);
+  if (name > most.name) throw new Error(`the console has a name of ${name} bytes`);
+  yield* hear(name);
   // All of the screen, whether it has changed or not.
   yield* say(3, 0, 0, 0, 0, 0, width >> 8, width & 255, height >> 8, height & 255);
   const [message, , high, low] = yield* hear(4);

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import PQueue from 'p-queue';
+import { messageOf } from '../base/printable.ts';
 import { Secret } from '../base/secret.ts';
 import type { Holder } from '../base/shell.ts';
 import { Graph } from '../graph/graph.ts';
@@ -279,8 +280,4 @@ function order(chosen: readonly PlannedTrial[]): Graph {
     for (const earlier of trial.after ?? []) for (const other of byType.get(earlier) ?? []) graph.behind(step, other.step, earlier);
   }
   return graph;
-}
-
-function messageOf(error: unknown): string {
-  return error instanceof Error ? error.message : String(error);
 }

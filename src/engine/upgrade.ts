@@ -1,4 +1,5 @@
 import { sh, withTimeout, type Output } from '../base/command.ts';
+import { lastLines, printable } from '../base/printable.ts';
 import { Unreachable } from '../base/shell.ts';
 import { allowance, room } from '../base/waves.ts';
 import type { Hook, Pause } from '../inventory/types.ts';
@@ -51,7 +52,7 @@ class Stop extends Error {
   readonly whole: boolean;
 
   constructor(reason: PauseCause, why: string, whole = false) {
-    super(why);
+    super(printable(why, 4000));
     this.reason = reason;
     this.whole = whole;
   }
@@ -408,8 +409,8 @@ class Upgrade {
     for (const hook of hooks) {
       const output = await this.#hook(hook, cause === 'gate', names);
       if (output === undefined || output.code === 0) continue;
-      const said = (output.out.toString() + output.err.toString()).trim().split('\n').at(-1) ?? '';
-      throw new Stop(cause, `The ${cause} "${hook.run}" on ${hook.on} says no: ${said || `exit code ${output.code}`}`);
+      const said = lastLines(output, 1)[0] || `exit code ${output.code}`;
+      throw new Stop(cause, `The ${cause} "${hook.run}" on ${hook.on} says no: ${said}`);
     }
   }
 

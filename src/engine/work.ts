@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { Clock } from '../base/clock.ts';
 import type { Emit, Event, StepName, Summary } from '../base/event.ts';
+import { clean, printable } from '../base/printable.ts';
 import { Unreachable, type Holder, type Shell } from '../base/shell.ts';
 import type { Graph } from '../graph/graph.ts';
 import type { Health, Plan, PlanNode, Step } from '../plan/plan.ts';
@@ -36,7 +37,7 @@ export class Locked extends Error {
   readonly holder: Holder;
 
   constructor(host: string, holder: Holder) {
-    super(`${host} is locked by ${holder.who}, who runs "${holder.what}" since ${holder.since}`);
+    super(printable(`${host} is locked by ${holder.who}, who runs "${holder.what}" since ${holder.since}`));
     this.name = 'Locked';
     this.host = host;
     this.holder = holder;
@@ -70,7 +71,10 @@ export class Work {
     this.plan = plan;
     this.graph = only ? plan.graph.only(only) : plan.graph;
     this.nodes = [...this.graph.ids()].map((id) => plan.nodes.get(id)!);
-    this.emit = emit;
+    // Whoever hears of this run, hears what is fit for people: reports, and an upgrade that writes down why it stopped.
+    this.emit = (event) => {
+      emit(clean(event));
+    };
     this.drain = drain;
     this.#open = open;
     this.#steps = Map.groupBy(
@@ -86,7 +90,7 @@ export class Work {
       dial: async (host, address, port) => (await this.reach(host)).dial(address, port),
       mend: async (host, ...command) => (await this.reach(host)).mend(...command),
     });
-    emit({ type: 'run-start', run, command, cloud: plan.inventory.cloud.name, hosts: this.hosts.length, steps: this.#stepCount() });
+    this.emit({ type: 'run-start', run, command, cloud: plan.inventory.cloud.name, hosts: this.hosts.length, steps: this.#stepCount() });
   }
 
   stepsOf(host: string): readonly Step[] {

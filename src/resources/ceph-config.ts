@@ -16,7 +16,7 @@ export const cephConfig = defineResource({
     properties: {
       who: {
         type: 'string',
-        pattern: '^[a-z][a-z.]*[A-Za-z0-9._-]*(/(host|class):[A-Za-z0-9._-]+)?$',
+        pattern: '^[a-z][A-Za-z0-9._-]*(/(host|class):[A-Za-z0-9._-]+)?$',
         description: 'Whom they are for: `global`, a type (`osd`), a type on a host (`osd/host:sto1`), or a daemon (`mgr.sto1`).',
       },
       options: {

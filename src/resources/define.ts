@@ -72,8 +72,8 @@ export interface Unknown {
   readonly unknown: string;
 }
 
-export function isUnknown(found: Found): found is Unknown {
-  return found !== null && Object.keys(found).length === 1 && typeof found['unknown'] === 'string';
+export function isUnknown(found: object | null): found is Unknown {
+  return found !== null && 'unknown' in found && Object.keys(found).length === 1 && typeof found.unknown === 'string';
 }
 
 interface Common<P> {

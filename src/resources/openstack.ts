@@ -1,3 +1,4 @@
+import { printable } from '../base/printable.ts';
 import type { ApiAnswer, ApiRequest } from './define.ts';
 
 /** A talk with OpenStack's APIs that ends with a T. */
@@ -93,13 +94,12 @@ export function must<T>(found: T | undefined, what: string): T {
 
 /** What a service says about a request that it refuses; each of them packs it otherwise. */
 function said(body: unknown): string {
+  if (body === undefined || body === '') return '';
   if (typeof body === 'string')
-    return body === ''
-      ? ''
-      : `: ${body
-          .replaceAll(/<[^>]*>|\s+/g, ' ')
-          .trim()
-          .slice(0, 500)}`;
+    return `: ${printable(body, 100_000)
+      .replaceAll(/<[^<>]*>|\s+/g, ' ')
+      .trim()
+      .slice(0, 500)}`;
   const { message } = { message: undefined, ...(Object.values(body ?? {})[0] as object | undefined) };
-  return `: ${typeof message === 'string' ? message : JSON.stringify(body)}`;
+  return `: ${printable(typeof message === 'string' ? message : JSON.stringify(body), 2000)}`;
 }

@@ -1,10 +1,10 @@
-import { Secret } from '../base/secret.ts';
+import { fingerprint, Secret } from '../base/secret.ts';
 import type { SecretStore } from './store.ts';
 
-/** Secrets that exist in memory only, for what shows or checks a cloud without its hosts: each is its own name. */
+/** Secrets that exist in memory only, for what shows or checks a cloud without its hosts: the same for each name. */
 export function placeholders(): SecretStore {
   const made = new Map<string, Secret>();
-  const get = (name: string): Secret => made.get(name) ?? made.set(name, Secret.of(name, `secret-${name}`)).get(name)!;
+  const get = (name: string): Secret => made.get(name) ?? made.set(name, Secret.of(name, fingerprint('placeholder', name))).get(name)!;
   return {
     get,
     has: () => true,
@@ -13,6 +13,5 @@ export function placeholders(): SecretStore {
     rotate: () => undefined,
     unsaved: () => [],
     save: () => Promise.resolve(),
-    mask: (text) => text,
   };
 }

@@ -21,8 +21,6 @@ export interface SecretStore {
   readonly unsaved: () => readonly string[];
   /** Writes the encrypted file, whole or not at all. */
   readonly save: () => Promise<void>;
-  /** A text with every secret of the store replaced by its name. */
-  readonly mask: (text: string) => string;
 }
 
 export interface SecretFiles {
@@ -50,11 +48,12 @@ export async function openSecrets({ file, identity }: SecretFiles): Promise<Secr
 
 function store(values: Map<string, string>, write: (values: ReadonlyMap<string, string>) => Promise<void>): SecretStore {
   const unsaved = new Set<string>();
-  let masks: { pattern: RegExp; names: Map<string, string> } | undefined;
+  // The mask knows all of them from now on, whether anybody asks for them or not.
+  for (const [name, value] of values) Secret.of(name, value);
   const set = (name: string, value: string): void => {
     values.set(name, value);
     unsaved.add(name);
-    masks = undefined;
+    Secret.of(name, value);
   };
   return {
     get(name) {
@@ -72,10 +71,6 @@ function store(values: Map<string, string>, write: (values: ReadonlyMap<string, 
       await write(values);
       unsaved.clear();
     },
-    mask(text) {
-      const { pattern, names } = (masks ??= maskOf(values));
-      return text.replace(pattern, (found) => `‹secret ${names.get(found)!}›`);
-    },
   };
 }
 
@@ -84,23 +79,6 @@ const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789
 
 function generate(): string {
   return Array.from({ length: 32 }, () => alphabet[randomInt(alphabet.length)]).join('');
-}
-
-/** What to look for in texts: every secret, and each line of it, as it is and as commands echo it (URL-encoded, base64, JSON). */
-function maskOf(values: ReadonlyMap<string, string>): { pattern: RegExp; names: Map<string, string> } {
-  const names = new Map<string, string>();
-  for (const [name, value] of values) {
-    const lines = value.split(/\r?\n/).map((line) => line.trim());
-    for (const part of [value, ...lines]) {
-      for (const form of [part, encodeURIComponent(part), Buffer.from(part).toString('base64'), JSON.stringify(part).slice(1, -1)]) {
-        if (form.length >= 4 && !names.has(form)) names.set(form, name);
-      }
-    }
-  }
-  const forms = [...names.keys()]
-    .toSorted((a, b) => b.length - a.length)
-    .map((form) => form.replace(/[\\^$.*+?()[\]{}|]/g, String.raw`\$&`));
-  return { pattern: forms.length === 0 ? /(?!)/g : new RegExp(forms.join('|'), 'g'), names };
 }
 
 async function makeIdentity(file: string): Promise<void> {

@@ -1,10 +1,11 @@
+import { printable } from '../base/printable.ts';
 import { Unreachable } from '../base/shell.ts';
 import type { Ending } from './channel.ts';
 import type { Sudo } from './target.ts';
 
 /** Words that came from a host, made fit for a terminal: printable ASCII, at most 200 characters. */
 export function plain(text: string): string {
-  return text
+  return printable(text)
     .replaceAll(/[^\x20-\x7e]+/g, ' ')
     .trim()
     .slice(0, 200);

@@ -49,6 +49,8 @@ r=$b/$me
 export LC_ALL=C.UTF-8 PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin HOME=/root DEBIAN_FRONTEND=noninteractive
 unset LANGUAGE ENV BASH_ENV CDPATH
 umask 077
+# Secrets come by this way: none of them into a dump of memory.
+ulimit -c 0
 cd /
 
 # A job's answer: one header line, then its bytes. Sizes are taken once, because a daemon that a job left behind may go on writing.

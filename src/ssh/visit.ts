@@ -1,6 +1,9 @@
 import type { Duplex } from 'node:stream';
 import ssh2 from 'ssh2';
 
+/** Bytes of what it prints: it is somebody else's machine. */
+const most = 1024 * 1024;
+
 export interface Visitor {
   readonly user: string;
   /** In OpenSSH's format. */
@@ -34,9 +37,14 @@ export function visit(
           return;
         }
         const chunks: Buffer[] = [];
-        let code = 255;
-        channel.on('data', (chunk: Buffer) => chunks.push(chunk));
-        channel.stderr.on('data', (chunk: Buffer) => chunks.push(chunk));
+        let [size, code] = [0, 255];
+        const hear = (chunk: Buffer): void => {
+          size += chunk.length;
+          if (size > most) reject(new Error(`it prints more than ${most} bytes`));
+          else chunks.push(chunk);
+        };
+        channel.on('data', hear);
+        channel.stderr.on('data', hear);
         channel.on('exit', (ended: number | null) => {
           code = ended ?? 255;
         });

@@ -1,4 +1,5 @@
 import { createHash, createHmac } from 'node:crypto';
+import { printable } from '../base/printable.ts';
 import { find, must } from '../resources/openstack.ts';
 import { ask, defineTrial } from './define.ts';
 import { container, pathOf } from './storage.ts';
@@ -53,7 +54,7 @@ export const objects = defineTrial({
     });
     const url = presigned(new URL(`/${container}/object`, gateway), credential, new Date());
     const { status, body } = yield { deed: 'page', url };
-    if (status !== 200) throw new Error(`By S3 the object is answered ${status}: ${String(body).slice(0, 300)}`);
+    if (status !== 200) throw new Error(`By S3 the object is answered ${status}: ${printable(String(body), 300)}`);
     if (String(body) !== JSON.stringify(text))
       throw new Error(`By Swift ${JSON.stringify(text)} was put, and by S3 there is ${String(body)}`);
 

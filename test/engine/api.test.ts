@@ -264,6 +264,15 @@ describe('a list', () => {
     ]);
   });
 
+  it('whose pages never end is given up', async () => {
+    let page = 0;
+    const { apis } = await cloud((heard, response) => {
+      json({ nets: [1], next: `/v2.0/nets?marker=${(page += 1)}` })(heard, response);
+    });
+    await expect(ask(openApis(apis, hosts), { path: '/v2.0/nets', list: 'nets' })).rejects.toThrow('The list nets does not end');
+    expect(page).toBeLessThan(3000);
+  });
+
   it('whose pages go in a circle ends', async () => {
     const { apis, heard } = await cloud(json({ nets: [1], next: '/v2.0/nets?marker=1' }));
     expect(await ask(openApis(apis, hosts), { path: '/v2.0/nets', list: 'nets' })).toEqual([{ status: 200, body: [1, 1] }]);

@@ -256,3 +256,13 @@ describe('time', () => {
     expect(answers.slice(1).every(({ code }) => code !== 0)).toBe(true);
   });
 });
+
+it('an answer that is cut within a mark comes to an end', () => {
+  const { command, split } = batch([raw('true'), raw('true')]);
+  const [, nonce] = /printf '\\n%s %s\\n' ([0-9a-f]{32})/.exec(command.script)!;
+  const out = Buffer.from(`a\n${nonce!} 0\nb\n${nonce!} 1`);
+  expect(split({ code: 0, out, err: out }).map(({ code, out: said }) => [code, said.toString()])).toEqual([
+    [0, 'a'],
+    [125, 'b'],
+  ]);
+});

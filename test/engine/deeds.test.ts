@@ -48,6 +48,18 @@ test('a browser keeps cookies, sends forms, and goes where it is sent', async ()
   ]);
 });
 
+test('a page that does not end is not read to its end', async () => {
+  const port = await listen(
+    createServer((_, response) => {
+      const more = (): void => {
+        if (!response.destroyed) response.write('x'.repeat(1 << 20), more);
+      };
+      more();
+    }),
+  );
+  await expect(user().do({ deed: 'page', url: `http://127.0.0.1:${port}/` })).rejects.toThrow(/is longer than 8388608 bytes/);
+});
+
 test('a port is open or not', async () => {
   const port = await listen(createTcpServer((socket) => socket.on('error', () => undefined)));
   expect(await user().do({ deed: 'knock', address: '127.0.0.1', port })).toMatchObject({ status: 200 });

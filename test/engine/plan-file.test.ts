@@ -166,7 +166,7 @@ describe('a file that is no saved plan of this cloud', () => {
       code: 'plan-file',
       message: `${file} is a plan for the cloud lab, and this is prod`,
     });
-    expect(refusal(() => readPlan(file, cloud(directory, { key: 'other' })))).toMatchObject({
+    expect(refusal(() => readPlan(file, cloud(directory, { key: 'Kx7vQ2' })))).toMatchObject({
       code: 'plan-file',
       message: expect.stringContaining('made with other secrets') as string,
     });

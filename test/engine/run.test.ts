@@ -4,7 +4,6 @@ import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, it, vi } from 'vitest';
 import type { Event } from '../../src/base/event.ts';
 import { Unreachable } from '../../src/base/shell.ts';
-import { masked } from '../../src/cli/session.ts';
 import { plan as look, verify } from '../../src/engine/run.ts';
 import { Locked } from '../../src/engine/work.ts';
 import { select } from '../../src/plan/select.ts';
@@ -597,8 +596,8 @@ describe('secrets', () => {
     writeFileSync(`${directory}/copy`, value);
     const ran = await run(planOf(inventoryOf('  ctl1: {address: 10.77.0.11, kind: controller}\n'), roles, store.get), localHosts());
     const failed = ran.events.find((event) => event.type === 'step-failed')!;
-    expect(JSON.stringify(failed)).toContain(value);
-    const shown = JSON.stringify(ran.events.map((event) => masked(event, store.mask)));
+    expect(failed).toBeDefined();
+    const shown = JSON.stringify(ran.events);
     expect(shown).not.toContain(value);
     expect(shown).not.toContain(Buffer.from(value).toString('base64'));
     expect(shown.split('‹secret one.pw›').length - 1).toBe(3);

@@ -61,6 +61,11 @@ test.each<[string, readonly (readonly number[] | undefined)[], string]>([
   ['no VNC', [text('HTTP/1.1 400\n')], 'the console does not speak RFB: "HTTP/1.1 400"'],
   ['a password', [version, [1, 2]], 'the console wants a login of the kinds 2'],
   ['nobody is let in', [version, [1, 1], [0, 0, 0, 1]], 'the console lets nobody in (1)'],
+  [
+    'a name that does not end',
+    [version, [1, 1], [0, 0, 0, 0], [...about.slice(0, 20), 255, 255, 255, 255]],
+    'the console has a name of 4294967295 bytes',
+  ],
   ['no picture', [version, [1, 1], [0, 0, 0, 0], about, [0, 0, 0, 0]], 'the console sends an empty picture'],
   ['an end', [undefined], 'the console was closed (1000) before it showed a picture'],
 ])('%s', async (_, says, why) => {

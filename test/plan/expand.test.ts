@@ -432,7 +432,7 @@ describe('what a service watches', () => {
   it.each<[string, unknown, boolean]>([
     ['nothing', digest(role()), false],
     ['the content of a watched file', digest(role({}, 'b')), true],
-    ['a secret in a watched file', digest(role(), small, { 'one.pw': 'other' }), true],
+    ['a secret in a watched file', digest(role(), small, { 'one.pw': 'Kx7vQ2' }), true],
     ['a version of a watched package', digest(role(), withParams('{version: "2.0"}')), true],
     ['a file that it does not watch', digest(role({ content: 'y' })), false],
     ['a secret that it does not watch', digest(role(), small, { 'one.other': 'x' }), false],

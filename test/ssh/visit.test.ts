@@ -17,6 +17,16 @@ test('a machine that nobody knows lets a new key in, runs a command, and is left
   server.close();
 });
 
+test('a machine that prints without end is left', async () => {
+  const { privateKey, publicKey } = generateKey('new');
+  const server = await startServer({ accepts: [{ path: '', line: publicKey }] });
+  const stream = connect(server.port, '127.0.0.1');
+  const visitor = { user: 'root', privateKey };
+  await expect(visit(stream, visitor, 'head -c 100000000 /dev/zero', 20)).rejects.toThrow('it prints more than 1048576 bytes');
+  expect(stream.destroyed).toBe(true);
+  server.close();
+});
+
 test('a key that is not known is not let in', async () => {
   const server = await startServer();
   const stream = connect(server.port, '127.0.0.1');
