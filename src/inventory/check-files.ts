@@ -9,8 +9,13 @@ export function checkFiles(inventoryFile: string, { images, keypairs }: Resource
   const places = [dirname(inventoryFile), ...allowed];
   const checked = (section: string, key: string, file: string, more: (path: Path) => Fault[]): Fault[] => {
     const path = ['resources', section, key, 'file'];
-    const there = statSync(file, { throwIfNoEntry: false })?.isFile() === true ? outside(file, path, places) : missing(file, path);
-    return there.length > 0 ? there : more(path);
+    try {
+      if (statSync(file, { throwIfNoEntry: false })?.isFile() !== true) return unreadable(path, `There is no file ${file}`);
+      const strays = outside(file, path, places);
+      return strays.length > 0 ? strays : more(path);
+    } catch (error) {
+      return unreadable(path, `${file} cannot be read: ${(error as Error).message}`);
+    }
   };
   return [
     ...Object.entries(images).flatMap(([key, image]) =>
@@ -22,8 +27,8 @@ export function checkFiles(inventoryFile: string, { images, keypairs }: Resource
   ];
 }
 
-function missing(file: string, path: Path): Fault[] {
-  return [{ code: 'file-unreadable', path, message: `There is no file ${file}`, hint: 'It is looked for from the inventory’s directory.' }];
+function unreadable(path: Path, message: string): Fault[] {
+  return [{ code: 'file-unreadable', path, message, hint: 'It is looked for from the inventory’s directory.' }];
 }
 
 function outside(file: string, path: Path, places: readonly string[]): Fault[] {

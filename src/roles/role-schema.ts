@@ -57,7 +57,7 @@ export type CheckSection = keyof typeof sections.checks;
 
 const template = {
   type: 'string',
-  pattern: '^(?!.*\\.\\.)[A-Za-z0-9][A-Za-z0-9_./-]*\\.hbs$',
+  pattern: '^(?!.*\\.\\.)[A-Za-z0-9][A-Za-z0-9_@./-]*\\.hbs$',
   patternErrorMessage: 'the name of a .hbs file below templates, without `..`',
   description: "A file of the role's templates directory; it gives the content.",
 };

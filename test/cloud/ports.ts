@@ -2,19 +2,22 @@ import { Secret } from '../../src/base/secret.ts';
 import { readCloud } from '../../src/cli/cloud.ts';
 import { expand } from '../../src/plan/expand.ts';
 import type { Listener } from '../../src/plan/listeners.ts';
+import type { TestCloud } from '../cli/test-cloud.ts';
 
-/** What the roles of an inventory say is open. */
-export function declaredIn(file: string): readonly Listener[] {
-  const { inventory, roles } = readCloud({ inventory: file });
-  return expand(inventory, roles, (name) => Secret.of(name, name)).listeners();
+/** Sockets on the hosts of a cloud that others can reach and no role declares: `ctl1 tcp 0.0.0.0:7777 python3`. */
+export async function strangers(cloud: TestCloud): Promise<string[]> {
+  const { inventory, roles } = readCloud({ inventory: cloud.inventory });
+  const declared = expand(inventory, roles, (name) => Secret.of(name, name)).listeners();
+  const found = inventory.hosts.map(async ({ name }) => {
+    const open = declared.filter(({ host }) => host === name);
+    return undeclared(open, await cloud.on(name, 'ss -Hltnup')).map((each) => `${name} ${each}`);
+  });
+  return (await Promise.all(found)).flat();
 }
 
-/**
- * Sockets that others can reach and no role declares, from what `ss -Hltnup` prints on a host: `udp 0.0.0.0:68 dhclient`.
- * What listens on the host's loopback alone is its own business.
- */
-export function undeclared(declared: readonly Listener[], host: string, ss: string): string[] {
-  const open = declared.filter((one) => one.host === host && one.from.join() !== 'host');
+/** What `ss` prints, without what is declared. What listens on the host's loopback alone is its own business. */
+function undeclared(declared: readonly Listener[], ss: string): string[] {
+  const open = declared.filter(({ from }) => from.join() !== 'host');
   return ss.split('\n').flatMap((line) => {
     const [protocol, , , , local = '', , users = ''] = line.trim().split(/\s+/);
     const [, address = '', port] = /^(.*):(\d+)$/.exec(local) ?? [];

@@ -3,6 +3,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { docker } from '../../src/lab/docker.ts';
 import { TestCloud } from '../cli/test-cloud.ts';
 import { Client } from './client.ts';
+import { strangers } from './ports.ts';
 
 // A cloud without Ceph, which keeps objects and images in Swift. Each test builds on those before it.
 const cloud = new TestCloud('swift', '10.113');
@@ -46,6 +47,7 @@ it('is made in one apply, and the second changes nothing', { timeout: 30 * minut
   expect(summary, err).toMatchObject({ failed: 0, blocked: 0, hosts: 4 });
   expect(code).toBe(0);
   expect(await cloud.apply()).toMatchObject({ code: 0, changed: [] });
+  expect(await strangers(cloud)).toEqual([]);
   const { out } = await cloud.cellwise('secrets', 'show', 'keystone.admin_password');
   client = await Client.login('http://10.113.0.11:5000', out.trim());
   const verified = await cloud.cellwise('verify');

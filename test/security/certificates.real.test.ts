@@ -12,7 +12,7 @@ import type { Step } from '../../src/plan/plan.ts';
 import { readRoles } from '../../src/roles/role.ts';
 import { inventoryOf } from '../plan/clouds.ts';
 import { imageAfter, startMachine, type Machine } from '../machines.ts';
-import { difference, mend, resource, runIn, type Run } from '../resources/converge.ts';
+import { difference, look, mend, resource, runIn, type Run } from '../resources/converge.ts';
 
 const packages = 'libvirt-daemon-system libvirt-clients qemu-system-x86 openssl';
 const install = `apt-get -q update && DEBIAN_FRONTEND=noninteractive apt-get -qy --no-install-recommends install ${packages}`;
@@ -58,6 +58,9 @@ describe('after one apply', () => {
     }
     expect((await done(raw('sha256sum /etc/pki/libvirt/private/serverkey.pem /etc/pki/qemu/server-key.pem'))).toString()).toBe(before);
     expect(await run(preflight())).toMatchObject({ code: 0 });
+    // What a saved plan rests on.
+    const { type, params } = resource('tls-certificate', steps.find(({ stepType }) => stepType === 'tls-certificate')!.params);
+    expect(await look(type, params, run, nobody)).toEqual(await look(type, params, run, nobody));
   });
 
   test('libvirt’s own certificate opens libvirt, for root alone', async () => {

@@ -128,9 +128,11 @@ hosts:
     ['a link in its directory', 'link'],
     ['a way up', '../../../../../../../../../../etc/passwd'],
     ['home', '~/'],
+    ['a link to itself', 'loop'],
   ])('cannot lead out by %s', (_, way) => {
     const directory = newDirectory();
     symlinkSync(outside(), join(directory, 'link'));
+    symlinkSync('loop', join(directory, 'loop'));
     const text = `resources: {images: {x: {file: ${way}}}}\n`;
     const codes = readInventory(join(directory, 'inventory.yaml'), text).problems.map(({ code }) => code);
     expect(codes.filter((code) => code.startsWith('file-'))).toHaveLength(1);
