@@ -107,7 +107,7 @@ async function ownIdentity(options: Options): Promise<number> {
     await makeIdentity(identity);
     say(options, `Made ${identity}: keep a copy. An operator lets it open the secrets by: cellwise secrets recipients add PUBLIC-KEY`);
   }
-  process.stdout.write(`${(await readIdentity(identity, askPassphrase)).recipient}\n`);
+  await print(`${(await readIdentity(identity, askPassphrase)).recipient}\n`);
   return exits.done;
 }
 

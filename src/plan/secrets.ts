@@ -24,7 +24,8 @@ export function secretUses(inventory: Inventory, roles: ReadonlyMap<string, Role
   };
   const names = new Map<unknown, string>();
   const named = (name: string): Secret => {
-    const secret = Secret.of(name, `secret-${name}`);
+    // Without a value: it would be hidden wherever it stands.
+    const secret = Secret.of(name, '');
     names.set(secret, name);
     return secret;
   };

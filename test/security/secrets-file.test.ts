@@ -105,12 +105,12 @@ describe('a file that was replaced', () => {
     const base = readFileSync(files.file);
     const other = elsewhere(files);
     const theirs = await openSecrets(other);
-    theirs.set('db', 'theirs');
+    theirs.set('db', 'what they have set');
     await theirs.save();
     const saved = readFileSync(files.file);
     writeFileSync(files.file, base);
     const ours = await openSecrets(files);
-    ours.set('db', 'ours');
+    ours.set('db', 'what we have set');
     await ours.save();
     writeFileSync(files.file, saved);
     expect(await refusal(openSecrets(files))).toMatchObject({
