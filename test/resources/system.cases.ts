@@ -160,7 +160,7 @@ export const system: readonly Case[] = [
     answer: unit('loaded', 'disabled', 'active', 'ab'),
     found: { enabled: false, state: 'started', loaded: 'ab' },
     differs: ['state'],
-    runs: ['rm -f -- "$record"', 'systemctl stop'],
+    runs: ['rm -f -- /var/lib/cellwise/units/"$unit"', 'systemctl stop'],
   },
   {
     type: 'service',
