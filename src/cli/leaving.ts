@@ -1,10 +1,15 @@
 import type { Event } from '../base/event.ts';
 import { secretsOfLeaving } from '../plan/leaving.ts';
+import { secretUses } from '../plan/secrets.ts';
 import type { Session } from './session.ts';
 
 /** What hosts that leave the cloud take along. Hosts that know the same are named together. */
 export function leavingNotes({ cloud: { inventory, roles }, secrets }: Pick<Session, 'cloud' | 'secrets'>): Event[] {
-  const known = [...secretsOfLeaving(inventory, roles, secrets.get)].filter(([, names]) => names.length > 0);
+  const left = secretsOfLeaving(inventory, roles, secrets.get);
+  if (left.size === 0) return [];
+  const uses = secretUses(inventory, roles);
+  const rotates = (name: string): boolean => !uses.get(name)?.params.some(({ permanent }) => permanent);
+  const known = [...left].map(([host, names]) => [host, names.filter(rotates)] as const).filter(([, names]) => names.length > 0);
   return [...Map.groupBy(known, ([, names]) => names.join(', '))].map(([names, hosts]) => {
     const who = hosts.map(([host]) => host).join(', ');
     const text = `Warning: after leaving the cloud, ${who} can still use what these secrets open: ${names}. Once that is done, run \`cellwise secrets rotate NAME\` for each of them, then \`cellwise apply\`.`;

@@ -72,7 +72,6 @@ done`,
     return withTimeout(
       sh`
 unit=${full(p.unit)}
-record=${records}/$unit
 fail() {
   printf '%s\\n' "$1" >&2
   journalctl --no-pager -q -n 20 -o cat -u "$unit" >&2
@@ -100,7 +99,7 @@ export function forget(unit: string): Command {
 }
 
 const stop = sh`
-rm -f -- "$record"
+rm -f -- ${records}/"$unit"
 systemctl stop -- "$unit" || fail "$unit does not stop"
 systemctl reset-failed -- "$unit" 2>/dev/null
 exit 0`;

@@ -53,9 +53,27 @@ describe('the roles that come with Cellwise, on small clouds', () => {
     expect(step(plan, 'cmp1/packages').params['names']).not.toContain('keystone=2:27.*');
   });
 
+  // Debian's packages give them to the service: whoever owns the directory can exchange the files that root writes.
+  it('the directory of a service’s configuration is root’s before anything is written there', () => {
+    const written = new Set<string>();
+    for (const steps of stepsByHost(plan).values()) {
+      const taken = new Set<string>();
+      for (const { stepType, params } of steps) {
+        const path = String(params['path']);
+        const [, directory = ''] = /^(\/etc\/[^/]+)(\/|$)/.exec(path) ?? [];
+        if (stepType === 'directory' && path.replace(/\/$/, '') === directory) taken.add(`${directory} ${String(params['owner'])}`);
+        const service = directory.slice('/etc/'.length);
+        if (!/^(keystone|nova|neutron|cinder|glance|heat|placement|gnocchi|ceilometer|rabbitmq)$/.test(service)) continue;
+        expect(taken).toContain(`${directory} root:${service}`);
+        written.add(service);
+      }
+    }
+    expect([...written]).toEqual(expect.arrayContaining(['keystone', 'nova', 'neutron', 'glance', 'placement', 'rabbitmq']));
+  });
+
   it('Keystone waits for the roles that it needs, and these for base on their host', () => {
     for (const role of ['mariadb', 'memcached', 'rabbitmq']) {
-      expect(needs(plan, 'ctl1/keystone/mysql-database keystone')).toContain(`${role} ready: needs ${role}`);
+      expect(needs(plan, 'ctl1/keystone/directory /etc/keystone')).toContain(`${role} ready: needs ${role}`);
       expect(waits(plan, `${role} ready`, 'ctl1/base/health')).toBe(true);
     }
     expect(waits(plan, 'keystone ready', 'cmp1/base/health')).toBe(false);

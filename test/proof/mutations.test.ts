@@ -7,7 +7,6 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { problemCodes } from '../../src/base/problem-codes.ts';
 import { Invalid, type Problem } from '../../src/base/problem.ts';
-import { Secret } from '../../src/base/secret.ts';
 import { compare } from '../../src/base/state.ts';
 import { gather, isShellStep } from '../../src/engine/look.ts';
 import { readInventory } from '../../src/inventory/read.ts';
@@ -16,6 +15,7 @@ import { expand } from '../../src/plan/expand.ts';
 import { checkParams } from '../../src/plan/params.ts';
 import { stepsByHost, type Plan } from '../../src/plan/plan.ts';
 import { readRoles } from '../../src/roles/role.ts';
+import { placeholders } from '../../src/secrets/placeholders.ts';
 import { dice, mutate, mutations } from './mutate.ts';
 
 const cases = 1000;
@@ -62,7 +62,7 @@ function planOf(inventoryFile: string): Plan {
   const { roles, problems: more } = readRoles(join(home, 'roles'));
   const all = [...problems, ...more, ...(inventory ? checkParams(inventory, roles) : [])];
   if (!inventory || all.length > 0) throw new Invalid(all);
-  const plan = expand(inventory, roles, (name) => Secret.of(name, `secret-${name}`));
+  const plan = expand(inventory, roles, placeholders().get);
   const found = check(plan);
   if (found.length > 0) throw new Invalid(found);
   return plan;

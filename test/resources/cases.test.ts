@@ -5,24 +5,18 @@ import { compare } from '../../src/base/state.ts';
 import type { ApiAnswer, ApiRequest, Found } from '../../src/resources/define.ts';
 import { isUnknown } from '../../src/resources/define.ts';
 import { resourceTypes } from '../../src/resources/index.ts';
+import { allCases } from './all-cases.ts';
 import type { ApiCase, Case, Exchange } from './case.ts';
 import { resource } from './converge.ts';
-import { ceph } from './ceph.cases.ts';
 import { cloud } from './cloud.cases.ts';
-import { databases } from './databases.cases.ts';
-import { files } from './files.cases.ts';
 import { keystone } from './keystone.cases.ts';
 import { leaving } from './leaving.cases.ts';
-import { compute, openstack } from './openstack.cases.ts';
-import { packages } from './packages.cases.ts';
-import { swift } from './swift.cases.ts';
-import { system } from './system.cases.ts';
+import { compute } from './openstack.cases.ts';
 
 const api: readonly ApiCase[] = [...keystone, ...compute, ...cloud, ...leaving];
-const shell: readonly Case[] = [...files, ...system, ...packages, ...databases, ...openstack, ...ceph, ...swift];
 
 describe('on a host', () => {
-  test.each(shell.map((one) => [`${one.type}: ${one.is}`, one] as const))('%s', (_, one) => {
+  test.each(allCases.map((one) => [`${one.type}: ${one.is}`, one] as const))('%s', (_, one) => {
     const { type, params } = resource(one.type, one.params);
     if (type.via !== 'shell') throw new TypeError(`${one.type} is not looked at by a shell`);
     const output = answer(one.answer);
@@ -71,7 +65,7 @@ describe('every type', () => {
   test.each(resourceTypes.map((type) => [type.type, type] as const))(
     '%s has cases, a summary, and a description of each param',
     (name, type) => {
-      const cases = [...shell, ...api].filter((one) => one.type === name);
+      const cases = [...allCases, ...api].filter((one) => one.type === name);
       // What is always there, and what can always be told.
       const eternal = [
         'package',

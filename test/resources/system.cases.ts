@@ -155,6 +155,15 @@ export const system: readonly Case[] = [
   },
   {
     type: 'service',
+    is: 'running, but to be stopped',
+    params: { unit: 'x', enabled: false, state: 'stopped' },
+    answer: unit('loaded', 'disabled', 'active', 'ab'),
+    found: { enabled: false, state: 'started', loaded: 'ab' },
+    differs: ['state'],
+    runs: ['rm -f -- /var/lib/cellwise/units/"$unit"', 'systemctl stop'],
+  },
+  {
+    type: 'service',
     is: 'the same',
     params: { unit: 'x', digest: 'ab' },
     answer: unit('loaded', 'enabled', 'active', 'ab'),

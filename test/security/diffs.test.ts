@@ -6,9 +6,11 @@ import { planOf, inventoryOf, rolesOf } from '../plan/clouds.ts';
 import { answerTo } from './hostile.ts';
 
 const wanted = Array.from({ length: 400 }, (_, i) => `option_${i} = ${i}\n`).join('');
-const roles = rolesOf({ one: { steps: Array.from({ length: 34 }, (_, i) => ({ file: `/etc/${i}`, content: wanted })) } });
+const long = Array.from({ length: 4900 }, (_, i) => `line ${i}\n`).join('');
+const files = Array.from({ length: 34 }, (_, i) => ({ file: `/etc/${i}`, content: wanted }));
+const roles = rolesOf({ one: { steps: [...files, { file: '/etc/long', content: long }] } });
 const plan = planOf(inventoryOf('  ctl1: {address: 10.77.0.11, kind: controller}\n'), roles);
-const steps = [...plan.nodes.values()].filter((node): node is Step => node.kind === 'step');
+const steps = [...plan.nodes.values()].filter((node): node is Step => node.kind === 'step' && node.name !== '/etc/long');
 
 function filled(bytes: number, line: (i: number) => string): string {
   let text = '';
@@ -41,6 +43,10 @@ it('what has little in common with what is wanted has no diff, what has much has
   const shell = (body: string) =>
     ({ run: (command: Parameters<typeof answerTo>[0]) => Promise.resolve(answerTo(command, body, 0)) }) as never;
   expect((await contentDiffs(shell(filled(60_000, (i) => i.toString(36).repeat(4))), steps.slice(0, 1))).size).toBe(0);
+  const longStep = [...plan.nodes.values()].filter((node): node is Step => node.kind === 'step' && node.name === '/etc/long');
+  expect((await contentDiffs(shell(filled(40_000, (i) => `${i}`)), longStep)).size).toBe(0);
+  expect((await contentDiffs(shell(long.replaceAll('line 1', 'line x')), longStep)).size).toBe(0);
+  expect((await contentDiffs(shell(''), longStep)).size).toBe(1);
   const [diff] = (await contentDiffs(shell(wanted.replace('option_7 = 7', 'option_7 = 8')), steps.slice(0, 1))).values();
   expect(diff).toContain('-option_7 = 8\n+option_7 = 7\n');
 });

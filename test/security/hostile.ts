@@ -50,7 +50,7 @@ export const said: readonly string[] = [
   '{"__proto__":{"polluted":1},"constructor":{"prototype":{"polluted":1}}}',
   ...['null', '[]', '{}', '1', '"x"', '[null]', '[{}]', '{"nodes":1}', 'x'].map((out) => JSON.stringify([{ code: 0, out, err: evil }])),
   `${'['.repeat(5000)}${']'.repeat(5000)}`,
-  `{"state":${'{"a":'.repeat(2000)}1${'}'.repeat(2000)}}`,
+  `{"password":${'['.repeat(20_000)}${']'.repeat(20_000)}}`,
   'x'.repeat(20_000),
   ' '.repeat(20_000),
   '\n'.repeat(20_000),
