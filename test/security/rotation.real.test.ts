@@ -11,7 +11,7 @@ let inventory: string;
 const run = (...words: string[]): Promise<Ended> => cellwise([...words, '-i', inventory]);
 
 beforeAll(async () => {
-  machine = await startMachine();
+  machine = await startMachine({ name: 'ctl1' });
   const params = { token: { type: 'string', format: 'secret', description: 'A token.' } };
   const roles = writeRoles({ mine: { params, steps: [{ file: '/etc/mine', content: '{{token}}' }] } });
   inventory = join(newDirectory(), 'one.yaml');
