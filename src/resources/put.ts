@@ -31,8 +31,9 @@ interface Owned {
 }
 
 /**
- * A file, whole or not at all, and on disk. `content` is shell that prints it; standard input when left out. `check` is
- * shell that looks at the new file, `./"$name"`, and fails if it must not be put in place.
+ * A file, whole or not at all, and on disk. `content` is shell that prints it, and whose code says whether it could;
+ * standard input when left out. `check` is shell that looks at the new file, `./"$name"`, and fails if it must not be put
+ * in place.
  */
 export function putFile(file: Owned & { readonly content?: Command; readonly check?: Command }): Command {
   return putAnything(
