@@ -226,7 +226,8 @@ const making = raw(`aside() {
   umask 077
   left=$(mkdir -- "./.cellwise.$name" 2>&1)
   set -- "$PWD"
-  walk "./.cellwise.$name" "\${1%/}/.cellwise.$name" || { printf '%s\\n' "$left" >&2; return 1; }
+  [ -d "./.cellwise.$name" ] || { printf '%s\\n' "$left" >&2; return 1; }
+  walk "./.cellwise.$name" "\${1%/}/.cellwise.$name" || return
   case $(stat -c '%u %a' .) in
   '0 700' | '0 2700') ;;
   *) printf '%s is not for root alone: remove it\\n' "$PWD" >&2; return 1 ;;
