@@ -113,9 +113,9 @@ ${putFile({
   owner: 'root:root',
   mode: '0644',
   content: sh`
-  printf '%s' ${source(p)}
-  printf 'URIs: %s\\n' "$uri"
-  [ -z "$key" ] || printf 'Signed-By: %s\\n' "$key"`,
+  printf '%s' ${source(p)} &&
+  printf 'URIs: %s\\n' "$uri" &&
+  { [ -z "$key" ] || printf 'Signed-By: %s\\n' "$key"; }`,
 })}
 ${
   preferences(p) === ''

@@ -56,7 +56,7 @@ export const hostsFile = defineResource({
       '/etc/hosts',
       sh`
 {
-  ${p.entries.length === 0 ? sh`:` : sh`printf '%s\\n' ${[begin, ...lines(p.entries), end]}`}
+  ${p.entries.length === 0 ? sh`:` : sh`printf '%s\\n' ${[begin, ...lines(p.entries), end]}`} &&
   awk -v begin=${begin} -v end=${end} '
     $0 == begin { printf "%s", held; held = ""; inside = 1; next }
     $0 == end { held = ""; inside = 0; next }

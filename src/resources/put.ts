@@ -31,8 +31,9 @@ interface Owned {
 }
 
 /**
- * A file, whole or not at all, and on disk. `content` is shell that prints it; standard input when left out. `check` is
- * shell that looks at the new file, `./"$name"`, and fails if it must not be put in place.
+ * A file, whole or not at all, and on disk. `content` is shell that prints it, and whose code says whether it could;
+ * standard input when left out. `check` is shell that looks at the new file, `./"$name"`, and fails if it must not be put
+ * in place.
  */
 export function putFile(file: Owned & { readonly content?: Command; readonly check?: Command }): Command {
   return putAnything(
@@ -225,7 +226,8 @@ const making = raw(`aside() {
   umask 077
   left=$(mkdir -- "./.cellwise.$name" 2>&1)
   set -- "$PWD"
-  walk "./.cellwise.$name" "\${1%/}/.cellwise.$name" || { printf '%s\\n' "$left" >&2; return 1; }
+  [ -d "./.cellwise.$name" ] || { printf '%s\\n' "$left" >&2; return 1; }
+  walk "./.cellwise.$name" "\${1%/}/.cellwise.$name" || return
   case $(stat -c '%u %a' .) in
   '0 700' | '0 2700') ;;
   *) printf '%s is not for root alone: remove it\\n' "$PWD" >&2; return 1 ;;

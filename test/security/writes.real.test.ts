@@ -55,6 +55,20 @@ test('what a run left that was cut off is of no use to anybody, and the next one
   expect(await said(`ls -A ${theirs}; cat ${theirs}/target /srv/victim/shadow`)).toBe('target\nx\nSECRET\n');
 });
 
+test('root follows its own links on the way to a file, and nobody else’s', async () => {
+  await run(raw(`install -d -o ceph -g ceph ${theirs}/inner && ln -sfn theirs/sub /srv/alias`));
+  await as('ceph', `ln -sfn inner ${theirs}/link`);
+  const write = (path: string) => run(applyOf({ ...attacks[0]!, params: { ...attacks[0]!.params, path } }));
+  expect(await write('/srv/alias/inner/target')).toMatchObject({ code: 0 });
+  expect(await said(`cat ${theirs}/inner/target`)).toBe('x\n');
+  const refused = await write(`${theirs}/link/other`);
+  expect([refused.code, refused.err.toString()]).toEqual([
+    1,
+    `${theirs}/link is a link, and others than root can change it: it is not followed\n`,
+  ]);
+  expect(await said(`ls -A ${theirs}/inner`)).toBe('target\n');
+});
+
 describe('root shows nothing that a link of somebody else leads to', () => {
   test('file', async () => {
     const { type, params } = resource('file', { path: `${theirs}/read`, content: '' });
