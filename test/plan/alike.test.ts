@@ -98,7 +98,7 @@ describe('hosts that are alike', () => {
         some('cell', 30, 'cell', ', cell: east')(cell),
         some('sto', 40, 'storage', ', disks: [/dev/vdb, {device: /dev/vdc, state: absent}]')(sto),
         some('east', 50, 'compute', `, cell: east${zone}`)(east),
-        some('west', 60, '[compute, storage]', ', cell: west, addresses: {data: 192.168.0.60}')(west),
+        some('west', 60, '[compute, storage]', ', cell: west, addresses: {data: 192.168.0.60}, disks: [/dev/vdb]')(west),
         some('gone', 70, 'compute', ', cell: west, state: absent')(gone),
       ].join('');
       const inventory = inventoryOf(hosts, 'cells: {east: {}, west: {}}\n', `, storage: ${storage}`);

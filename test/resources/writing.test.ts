@@ -26,7 +26,6 @@ const byHand: readonly (readonly [type: string, line: RegExp, why: string])[] = 
   ['package', /"\$preseed"/, 'a file that mktemp made in /tmp, where a sticky directory keeps others off'],
   ['service', /\/var\/lib\/cellwise\/units/, rootsDirectory],
   ['sysctl', />"\$live"$/, 'a setting of the kernel in /proc/sys'],
-  ['tls-certificate', /./, 'not converted yet'],
   ['user', /^ {2}cd -- "\$1" && umask 077 && mkdir -p \.ssh /, 'runs as the user whose directory it is'],
 ];
 
