@@ -1,4 +1,4 @@
-import { spawn, spawnSync } from 'node:child_process';
+import { spawn } from 'node:child_process';
 import { appendFileSync, cpSync, existsSync, mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { createServer } from 'node:net';
 import type { AddressInfo } from 'node:net';
@@ -8,6 +8,7 @@ import { describe, expect, it, vi } from 'vitest';
 import { generatedFiles } from '../../src/cli/generate.ts';
 import { newDirectory } from '../roles/directories.ts';
 import { cellwise, jsonLines, type Ended } from './process.ts';
+import { onTerminal } from './pty.ts';
 
 // Two cores, and others work on them too.
 vi.setConfig({ testTimeout: 60_000 });
@@ -562,26 +563,16 @@ describe('hosts that nobody can reach', () => {
   });
 });
 
-describe.skipIf(spawnSync('script', ['--version']).error)('on a terminal', () => {
-  /** The same in a pseudo-terminal, whose end is that of the command. */
-  const onTerminal = (
-    words: readonly string[],
-    env: Readonly<Record<string, string>> = {},
-    main = 'src/cli/main.ts',
-  ): { code: number | null; screen: string } => {
-    const line = [process.execPath, main, ...words].join(' ');
-    const { status, stdout } = spawnSync('script', ['-qec', line, '/dev/null'], {
-      encoding: 'utf8',
-      timeout: 20_000,
-      env: { ...process.env, NO_COLOR: '', ...env },
-    });
-    return { code: status, screen: stdout };
+describe('on a terminal', () => {
+  const typed = async (words: readonly string[], env: Readonly<Record<string, string>> = {}, main = 'src/cli/main.ts') => {
+    const run = onTerminal([process.execPath, main, ...words], { env: { NO_COLOR: '', ...env } });
+    return { code: await run.ended, screen: run.shown() };
   };
   // eslint-disable-next-line no-control-regex -- colours are what is looked for
   const colors = /\x1b\[3\dm/;
 
-  it('a run draws its rows, ends, and leaves what it had to say', () => {
-    const { code, screen } = onTerminal(['plan', '-i', inventory(nobody())]);
+  it('a run draws its rows, ends, and leaves what it had to say', async () => {
+    const { code, screen } = await typed(['plan', '-i', inventory(nobody())]);
     expect(code).toBe(4);
     expect(screen).toMatch(colors);
     expect(screen).toContain('✗');
@@ -590,20 +581,20 @@ describe.skipIf(spawnSync('script', ['--version']).error)('on a terminal', () =>
     expect(screen.lastIndexOf('\x1b[?25h')).toBeGreaterThan(screen.lastIndexOf('\x1b[?25l'));
   });
 
-  it('a host that somebody else has locked ends the run, whatever is being drawn', () => {
+  it('a host that somebody else has locked ends the run, whatever is being drawn', async () => {
     const locked = fileURLToPath(new URL('locked.ts', import.meta.url));
-    const { code, screen } = onTerminal(['apply', '--yes', '--only', 'memcached', '-i', inventory(nobody())], {}, locked);
+    const { code, screen } = await typed(['apply', '--yes', '--only', 'memcached', '-i', inventory(nobody())], {}, locked);
     expect(screen).toContain('ctl1 is locked by ann@desk');
     expect(screen).not.toContain('ctl1 refuses');
     expect(code).toBe(5);
   });
 
-  it('NO_COLOR leaves colours out', () => {
-    const { code, screen } = onTerminal(['validate', '-i', inventory(broken)], { NO_COLOR: '1' });
+  it('NO_COLOR leaves colours out', async () => {
+    const { code, screen } = await typed(['validate', '-i', inventory(broken)], { NO_COLOR: '1' });
     expect(code).toBe(3);
     expect(screen).toContain('errors.');
     expect(screen).not.toMatch(colors);
-    expect(onTerminal(['validate', '-i', inventory(broken)]).screen).toMatch(colors);
+    expect((await typed(['validate', '-i', inventory(broken)])).screen).toMatch(colors);
   });
 });
 

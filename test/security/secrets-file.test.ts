@@ -8,6 +8,7 @@ import { Invalid } from '../../src/base/problem.ts';
 import { addRecipient, removeRecipient } from '../../src/secrets/edits.ts';
 import { readIdentity } from '../../src/secrets/identity.ts';
 import { openSecrets, type SecretFiles, type SecretsFile } from '../../src/secrets/store.ts';
+import { onTerminal } from '../cli/pty.ts';
 import { cellwise, type Ended } from '../cli/process.ts';
 import { newDirectory } from '../roles/directories.ts';
 
@@ -271,24 +272,19 @@ describe('writers at the same time', () => {
 });
 
 /** Runs `cellwise` on a terminal, and types an answer each time that a colon asks for one. */
-function onTerminal(
+async function typed(
   words: readonly string[],
   answers: readonly string[],
   env: Record<string, string> = {},
-): Promise<{ code: number | null; screen: string }> {
-  const line = [process.execPath, 'src/cli/main.ts', ...words].map((word) => `'${word}'`).join(' ');
-  const child = spawn('script', ['-qefc', line, '/dev/null'], { env: { ...process.env, ...env } });
-  let screen = '';
+): Promise<{ code: number; screen: string }> {
   let asked = 0;
-  child.stdout.on('data', (chunk: Buffer) => {
-    screen += chunk.toString();
-    if (screen.split(/: (?=\r?\n|$)/).length - 1 > asked && asked < answers.length) child.stdin.write(`${answers[asked++]!}\r`);
+  const run = onTerminal([process.execPath, 'src/cli/main.ts', ...words], {
+    env,
+    seen: (screen) => {
+      if (screen.split(/: (?=\r?\n|$)/).length - 1 > asked && asked < answers.length) run.type(`${answers[asked++]!}\r`);
+    },
   });
-  return new Promise((done) => {
-    child.on('close', (code) => {
-      done({ code, screen });
-    });
-  });
+  return { code: await run.ended, screen: run.shown() };
 }
 
 describe('on a terminal', () => {
@@ -301,14 +297,14 @@ describe('on a terminal', () => {
 
   it('a value is typed twice and not seen', async () => {
     const file = inventory();
-    const set = await onTerminal(['secrets', 'set', 'smtp', '-i', file], ['hünter 2$', 'hünter 2$']);
+    const set = await typed(['secrets', 'set', 'smtp', '-i', file], ['hünter 2$', 'hünter 2$']);
     expect(set.code).toBe(0);
     expect(set.screen).toMatch(/^Value of smtp: \r?\n+Once more: \r?\n+smtp is kept/);
     expect(set.screen).not.toContain('nter');
     expect((await show(file)).out).toBe('hünter 2$\n');
-    const other = await onTerminal(['secrets', 'set', 'smtp', '-i', file], ['one', 'two']);
+    const other = await typed(['secrets', 'set', 'smtp', '-i', file], ['one', 'two']);
     expect([other.code, other.screen]).toEqual([3, expect.stringMatching(/The two are not the same/)]);
-    expect(await onTerminal(['secrets', 'set', 'smtp', '-i', file], ['\u0003'])).toMatchObject({ code: 130 });
+    expect(await typed(['secrets', 'set', 'smtp', '-i', file], ['\u0003'])).toMatchObject({ code: 130 });
     expect((await show(file)).out).toBe('hünter 2$\n');
   });
 
@@ -316,15 +312,15 @@ describe('on a terminal', () => {
     const file = inventory();
     const identity = join(file, '../.cellwise/lab/identity');
     expect((await cellwise(['secrets', 'set', 'smtp', '-i', file], { input: 'x\n' })).code).toBe(0);
-    expect(await onTerminal(['secrets', 'passphrase', '-i', file], ['open sesame', 'open sesame'])).toMatchObject({ code: 0 });
+    expect(await typed(['secrets', 'passphrase', '-i', file], ['open sesame', 'open sesame'])).toMatchObject({ code: 0 });
     const sealed = readFileSync(identity, 'utf8');
     expect([sealed.includes('AGE-SECRET-KEY'), statSync(identity).mode & 0o777]).toEqual([false, 0o600]);
     // As `age -p` makes them.
     expect(Buffer.from(armor.decode(sealed)).toString('latin1')).toMatch(/^age-encryption\.org\/v1\n-> scrypt \S+ 18\n/);
 
-    const asked = await onTerminal(['secrets', 'show', 'smtp', '-i', file], ['open sesame']);
+    const asked = await typed(['secrets', 'show', 'smtp', '-i', file], ['open sesame']);
     expect([asked.code, asked.screen]).toEqual([0, expect.stringMatching(/^Passphrase of .*identity: \r?\n+x\r\n$/)]);
-    const wrong = await onTerminal(['secrets', 'show', 'smtp', '-i', file], ['open barley']);
+    const wrong = await typed(['secrets', 'show', 'smtp', '-i', file], ['open barley']);
     expect([wrong.code, wrong.screen]).toEqual([3, expect.stringMatching(/The passphrase does not open/)]);
 
     const word = join(newDirectory(), 'word');
