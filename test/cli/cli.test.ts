@@ -229,7 +229,7 @@ describe('graph', () => {
     const ids = new Set(nodes.map(({ id }) => id));
     expect(ids.size).toBe(nodes.length);
     for (const { after } of nodes) for (const need of Object.keys(after)) expect(ids).toContain(need);
-    expect(nodes.find(({ id }) => id === 'ctl1/keystone/mysql-database keystone')!.after['mariadb ready']).toBe('needs mariadb');
+    expect(nodes.find(({ id }) => id === 'ctl1/keystone/directory /etc/keystone')!.after['mariadb ready']).toBe('needs mariadb');
   });
 
   it.concurrent.each([
