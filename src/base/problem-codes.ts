@@ -130,6 +130,11 @@ export const problemCodes = {
     title: 'Two networks share addresses',
     explain: 'Traffic for a shared address would go to one of them by chance.',
   },
+  'secrets-taken-along': {
+    title: 'A host that leaves knows secrets',
+    explain:
+      'Leaving does not wipe a host. What its roles wrote there opens databases, queues and Ceph until these secrets are rotated. A warning: the command goes on.',
+  },
   'service-needed': {
     title: 'A service is removed that another one needs',
     explain: '`cloud.services.remove` takes a role out of the cloud together with all that need it, but not what `add` asks for.',

@@ -10,7 +10,7 @@ import { ask } from './ask.ts';
 import { partOf, placesOf } from './cloud.ts';
 import { tellDropped } from './dropped.ts';
 import { exitOf, exits } from './exit.ts';
-import { leavingNotes } from './leaving.ts';
+import { leavingWarnings } from './leaving.ts';
 import type { Options } from './options.ts';
 import { say } from './output.ts';
 import { inSession, type Session } from './session.ts';
@@ -63,7 +63,7 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
       say(options, 'Nothing was changed.');
       return session.drain.aborted ? exits.interrupted : exits.failed;
     }
-    for (const event of [...leavingNotes(session), summary]) {
+    for (const event of [...leavingWarnings(session), summary]) {
       journal.record(event);
       session.emit(event);
     }

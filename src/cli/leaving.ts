@@ -4,7 +4,7 @@ import { secretUses } from '../plan/secrets.ts';
 import type { Session } from './session.ts';
 
 /** What hosts that leave the cloud take along. Hosts that know the same are named together. */
-export function leavingNotes({ cloud: { inventory, roles }, secrets }: Pick<Session, 'cloud' | 'secrets'>): Event[] {
+export function leavingWarnings({ cloud: { inventory, roles }, secrets }: Pick<Session, 'cloud' | 'secrets'>): Event[] {
   const left = secretsOfLeaving(inventory, roles, secrets.get);
   if (left.size === 0) return [];
   const uses = secretUses(inventory, roles);
@@ -12,7 +12,8 @@ export function leavingNotes({ cloud: { inventory, roles }, secrets }: Pick<Sess
   const known = [...left].map(([host, names]) => [host, names.filter(rotates)] as const).filter(([, names]) => names.length > 0);
   return [...Map.groupBy(known, ([, names]) => names.join(', '))].map(([names, hosts]) => {
     const who = hosts.map(([host]) => host).join(', ');
-    const text = `Warning: after leaving the cloud, ${who} can still use what these secrets open: ${names}. Once that is done, run \`cellwise secrets rotate NAME\` for each of them, then \`cellwise apply\`.`;
-    return { type: 'note', text };
+    const message = `${who} will still be able to use what these secrets open, having left the cloud: ${names}`;
+    const hint = 'Once that is done, run `cellwise secrets rotate NAME` for each of them, then `cellwise apply`.';
+    return { type: 'problem', problem: { code: 'secrets-taken-along', severity: 'warning', message, hint } };
   });
 }

@@ -4,7 +4,7 @@ import { refuseJump } from '../engine/release.ts';
 import * as engine from '../engine/run.ts';
 import { tellDropped } from './dropped.ts';
 import { exitOf, exits } from './exit.ts';
-import { leavingNotes } from './leaving.ts';
+import { leavingWarnings } from './leaving.ts';
 import type { Options } from './options.ts';
 import { say } from './output.ts';
 import { inSession } from './session.ts';
@@ -13,7 +13,7 @@ export async function plan(_args: readonly string[], options: Options): Promise<
   return inSession(options, 'plan', async (session) => {
     tellDropped(session);
     const { told, summary } = await engine.plan(session);
-    for (const event of [...leavingNotes(session), summary]) session.emit(event);
+    for (const event of [...leavingWarnings(session), summary]) session.emit(event);
     await session.output.end();
     if (!isOpen(stateOf(openLedger(session.places.upgrade.ledger).facts))) refuseJump(session.plan, told);
     if (options.out !== undefined) {

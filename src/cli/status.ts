@@ -13,7 +13,7 @@ export function status(_args: readonly string[], options: Options): number {
   }
   if (options.json) for (const entry of newest.entries) void print(`${JSON.stringify(entry)}\n`);
   const c = colors(useColor(peopleStream(options)));
-  const [first, ...others] = newest.entries;
+  const [first] = newest.entries;
   say(options, `Run ${newest.run}${first?.type === 'note' ? `: ${first.text}` : ''}, begun ${first?.at ?? '?'}`);
   for (const entry of newest.entries) if (entry.type === 'step-failed') show(options, eventText(entry, c)!);
   for (const entry of owed(newest.entries)) {
@@ -22,7 +22,7 @@ export function status(_args: readonly string[], options: Options): number {
       `${c.yellow('?')} ${entry.host} ${stepText(entry)}: begun ${entry.at}, and how it ended was not heard. The next apply looks and goes on.`,
     );
   }
-  for (const entry of others) if (entry.type === 'note') say(options, eventText(entry, c)!);
+  for (const entry of newest.entries) if (entry.type === 'problem') show(options, eventText(entry, c)!);
   const summary = newest.entries.findLast((entry) => entry.type === 'summary');
   if (summary) show(options, summaryText(summary, 'apply', c));
   else show(options, c.yellow('It did not end: it is under way, or was cut off. The next `cellwise apply` goes on with what is left.'));
