@@ -37,7 +37,7 @@ const entries: readonly Entry[] = [
   },
   {
     usage: 'validate',
-    summary: 'check inventory, roles and params without a network; tell all problems at once',
+    summary: 'check the inventory and its roles, without a network',
     examples: [
       ['cellwise validate', 'check ./inventory.yaml'],
       ['cellwise validate -i prod.yaml --json', 'one problem a line, for an editor or CI'],
@@ -46,7 +46,7 @@ const entries: readonly Entry[] = [
   },
   {
     usage: 'graph',
-    summary: 'show what is done on which host, and why it waits for what',
+    summary: 'show what is done on which host, and in what order',
     options: [
       new Option('--format <format>', 'text, mermaid, dot or json').choices(['text', 'mermaid', 'dot', 'json']).default('text'),
       only,
@@ -59,7 +59,7 @@ const entries: readonly Entry[] = [
   },
   {
     usage: 'plan',
-    summary: 'look at all hosts and show what would change; change nothing',
+    summary: 'show what would change on all hosts; change nothing',
     options: [
       out('save the plan, to be applied exactly'),
       new Option('--detailed-exitcode', 'exit code 2 when something would change'),
@@ -73,7 +73,7 @@ const entries: readonly Entry[] = [
   },
   {
     usage: 'apply [planfile]',
-    summary: 'make the cloud what the inventory says: look, show, ask, change, verify',
+    summary: 'make the hosts what the inventory says, after asking',
     options: [new Option('--yes', 'do not ask'), only],
     examples: [
       ['cellwise apply', 'show what would change and ask'],
@@ -83,7 +83,7 @@ const entries: readonly Entry[] = [
   },
   {
     usage: 'verify',
-    summary: 'run the health checks of all roles, then try the cloud as a user would',
+    summary: 'run all health checks, then use the cloud as a user would',
     options: [
       new Option('--health', 'the health checks alone: they take seconds and make nothing'),
       new Option('--quick', 'servers on one compute host of each cell instead of on all').conflicts('health'),
@@ -91,14 +91,14 @@ const entries: readonly Entry[] = [
       new Option('--junit <file>', 'write the results as JUnit XML too'),
     ],
     examples: [
-      ['cellwise verify', 'log in, make networks and servers, look at them, remove them: can the cloud be used?'],
+      ['cellwise verify', 'make networks and servers, log in to them, remove them'],
       ['cellwise verify --health --only keystone --json', 'the health of one role and what it needs, for a monitor'],
     ],
     work: async () => (await import('./verify.ts')).verify,
   },
   {
     usage: 'render',
-    summary: 'write every file of the cloud as it would be on each host, without a host; secrets are shown by name',
+    summary: 'write files as they would be on hosts, secrets by name',
     options: [out('the directory to write to').makeOptionMandatory(), only],
     examples: [
       ['cellwise render --out /tmp/cloud', 'all files, one directory a host'],
@@ -108,7 +108,7 @@ const entries: readonly Entry[] = [
   },
   {
     usage: 'explain <topic>',
-    summary: 'explain a role, a step type, a host of the inventory, or the code of a problem',
+    summary: 'explain a role, a step type, a host or a problem code',
     examples: [
       ['cellwise explain keystone', 'the role: its params, steps and health'],
       ['cellwise explain ctl1', 'the host: its roles, and where each param came from'],
@@ -117,7 +117,7 @@ const entries: readonly Entry[] = [
   },
   {
     usage: 'status',
-    summary: 'tell about the last run: where it stopped, what is owed',
+    summary: 'show how the last run ended, and what is left to do',
     examples: [
       ['cellwise status', 'how did the last run end?'],
       ['cellwise status --json', 'the same as events'],
@@ -128,19 +128,21 @@ const entries: readonly Entry[] = [
     usage: 'secrets <action> [words...]',
     summary: 'keep, share and renew the secrets of the cloud',
     details: `Actions:
-  init                           make the secrets that are missing, without asking a host
-  list                           names, who gave each, when, and what uses it; no values
-  show NAME                      print one
-  set NAME                       give one a value of your own: typed twice, or from standard input
-  rotate NAME                    give one a new random value
-  undo NAME                      take back what set or rotate did since the last apply that went well
-  remove NAME                    remove one that nothing uses
-  identity                       print your own public key; an identity is made when there is none
-  recipients                     who can open the secrets, and their fingerprint
-  recipients add RECIPIENT       let another operator open them, by the public key of an age identity
-  recipients remove RECIPIENT    shut one out; says what to rotate
-  passphrase [remove]            protect the identity by a passphrase, or no longer
-  accept FINGERPRINT             believe a file that somebody else wrote, or an older one`,
+  init                         make the secrets that are missing
+  list                         names, origin, age and use; no values
+  show NAME                    print one
+  set NAME                     type a value twice, or pipe it in
+  rotate NAME                  make a new random value
+  undo NAME                    take back what was set or rotated since the
+                               last apply that went well
+  remove NAME                  remove one that nothing uses
+  identity                     print your own public key
+  recipients                   who can open the secrets; their fingerprint
+  recipients add RECIPIENT     let another operator open them, by the public
+                               key of an age identity
+  recipients remove RECIPIENT  shut one out, and say what to rotate
+  passphrase [remove]          protect the identity by a passphrase, or not
+  accept FINGERPRINT           believe an older file, or somebody else's`,
     options: [new Option('--force', 'also what is in use or was set by hand (set, rotate, remove)')],
     examples: [
       ['cellwise secrets show keystone.admin_password', "print the administrator's password"],
@@ -150,8 +152,15 @@ const entries: readonly Entry[] = [
   },
   {
     usage: 'upgrade <action> [planfile]',
-    summary:
-      'plan: show the whole way to the release in the inventory; run: go it, wave by wave; pause, resume, status, abort; rehearse: try it on simulated hosts',
+    summary: 'upgrade the cloud to another release, wave by wave',
+    details: `Actions:
+  plan            show every wave up to the release in the inventory
+  run [PLANFILE]  upgrade, wave by wave
+  pause           stop when the hosts that are under way are done
+  resume          continue an upgrade that has paused
+  status          show how far it is, and what is out of service for it
+  abort           leave the cloud as it is, on two releases
+  rehearse        run it on simulated hosts`,
     options: [
       out('save the plan, to be run exactly (plan)'),
       new Option('--yes', 'do not ask before it begins'),
@@ -170,7 +179,11 @@ const entries: readonly Entry[] = [
   },
   {
     usage: 'lab <action> [words...]',
-    summary: 'up, down, ssh HOST [COMMAND]: containers that stand in for the hosts of the inventory',
+    summary: 'run containers that stand in for the hosts',
+    details: `Actions:
+  up                    start one container a host, on this machine
+  down                  remove them with all that is on them
+  ssh HOST [COMMAND]    a root shell, or a command, on one of them`,
     examples: [
       ['cellwise lab up -i inventories/lab.yaml', 'one container a host'],
       ['cellwise lab ssh ctl1 -i inventories/lab.yaml', 'a root shell on one of them'],
@@ -201,10 +214,12 @@ function build(): Command {
     .description('From one YAML inventory to an OpenStack cloud on Ceph, over SSH.')
     .version(version(), '-V, --version')
     .exitOverride()
+    // The usage of a command is in its own help: here it would leave no room for what the command does.
+    .configureHelp({ subcommandTerm: (command) => command.name() })
     .showHelpAfterError('(see `cellwise --help`)')
     .addHelpText(
       'after',
-      '\nExit codes: 0 done, 1 a step failed, 2 changes pending, 3 invalid input, 4 a host unreachable, 5 locked, 130 interrupted.',
+      '\nExit codes: 0 done, 1 a step failed or you said no, 2 changes pending,\n3 invalid input, 4 a host unreachable, 5 locked, 130 interrupted.',
     );
   for (const entry of entries) add(program, entry);
   return program;

@@ -588,6 +588,27 @@ describe('on a terminal', () => {
     expect(code).toBe(5);
   });
 
+  it.concurrent.each([
+    '',
+    'init',
+    'validate',
+    'graph',
+    'plan',
+    'apply',
+    'verify',
+    'render',
+    'explain',
+    'status',
+    'secrets',
+    'upgrade',
+    'lab',
+  ])('the help of %j fits 80 columns, with two examples for a command', async (command) => {
+    const { code, screen } = await typed(command === '' ? ['--help'] : [command, '--help']);
+    expect(code).toBe(0);
+    expect(screen.split('\r\n').filter((line) => line.length > 80)).toEqual([]);
+    expect(screen.split('\n  $ cellwise').length - 1).toBe(command === '' ? 0 : 2);
+  });
+
   it('NO_COLOR leaves colours out', async () => {
     const { code, screen } = await typed(['validate', '-i', inventory(broken)], { NO_COLOR: '1' });
     expect(code).toBe(3);
