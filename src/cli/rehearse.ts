@@ -6,13 +6,14 @@ import { durations } from '../engine/preview.ts';
 import { progressOf } from '../engine/progress.ts';
 import * as engine from '../engine/upgrade.ts';
 import { faultKinds, Fleet, type Fault } from '../fleet/fleet.ts';
+import { knownReleases } from '../inventory/read.ts';
 import type { Inventory } from '../inventory/types.ts';
 import { expand } from '../plan/expand.ts';
 import type { Journey } from '../plan/journey.ts';
 import { releaseBefore } from '../plan/skew.ts';
 import { colors, count, eventText, time } from '../report/words.ts';
 import { placeholders } from '../secrets/placeholders.ts';
-import { journeyIn, placesOf, openCloud } from './cloud.ts';
+import { journeyIn, openCloud, placesOf, type Cloud } from './cloud.ts';
 import { exits } from './exit.ts';
 import type { Options } from './options.ts';
 import { peopleStream, print, say, show, useColor } from './output.ts';
@@ -24,6 +25,7 @@ export async function rehearse(options: Options): Promise<number> {
   const secrets = placeholders();
   const journey = journeyIn(cloud, secrets);
   const from = options.from ?? releaseBefore(journey.to);
+  refuseUnknown(from, options, cloud);
   const before = expand(released(cloud.inventory, from), cloud.roles, secrets.get);
   const faults = (options.fail ?? []).map((text) => faultOf(text, journey));
   const seconds = durations(readRuns(placesOf(options.inventory).runs, 50));
@@ -93,6 +95,21 @@ function end(options: Options, fleet: Fleet, facts: readonly Dated[], verdict: e
   return exits.done;
 }
 
+function refuseUnknown(from: string, { from: given }: Options, { inventory }: Cloud): void {
+  const known = knownReleases();
+  if (known.includes(from)) return;
+  throw new Invalid([
+    given === undefined
+      ? inventory.document.problem({
+          code: 'bad-value',
+          path: ['cloud', 'release'],
+          message: `${inventory.cloud.release} is the first release that Cellwise knows: there is none to upgrade from`,
+          hint: `Write the release that you want to upgrade to: ${known.slice(1).join(', ')}`,
+        })
+      : { code: 'bad-value', message: `Cellwise does not know the release ${given}`, hint: `It knows ${known.join(', ')}.` },
+  ]);
+}
+
 /** The same inventory at another release: what the cloud was before. */
 function released(inventory: Inventory, release: string): Inventory {
   const other = { ...inventory, cloud: { ...inventory.cloud, release } };
@@ -118,7 +135,13 @@ function faultOf(text: string, journey: Journey): Fault {
   }
   const steps = [...journey.plan.nodes].flatMap(([id, node]) => (node.kind !== 'ready' && node.host === host ? [id] : []));
   if (!steps.some((id) => id.includes(step))) {
-    throw new Invalid([{ code: 'usage', message: `${host} has no step "${step}"`, hint: `It has ${steps.slice(0, 8).join(', ')}, ….` }]);
+    throw new Invalid([
+      {
+        code: 'usage',
+        message: `${host} has no step "${step}"`,
+        hint: `It has ${steps.slice(0, 8).join(', ')}, …. After the step, say what goes wrong: ${faultKinds.join(', ')}.`,
+      },
+    ]);
   }
   return { host, step, kind: kind ?? 'fail' };
 }

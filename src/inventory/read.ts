@@ -19,6 +19,12 @@ interface Reading {
 
 let checker: Checker | undefined;
 
+/** The OpenStack releases that an inventory can ask for, oldest first. */
+export function knownReleases(): readonly string[] {
+  const { properties } = inventoryChecker().schema as { properties: { cloud: { properties: { release: { enum: readonly string[] } } } } };
+  return properties.cloud.properties.release.enum;
+}
+
 function inventoryChecker(): Checker {
   const schema = new URL('../../schemas/inventory.schema.json', import.meta.url);
   return (checker ??= prepareSchema(JSON.parse(readFileSync(schema, 'utf8')) as object));

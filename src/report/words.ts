@@ -48,7 +48,7 @@ export function eventText(event: Event, c: Colors): string | undefined {
     case 'host-down':
       return `${c.red('✗')} ${event.message}${event.hint === undefined ? '' : `\n  ${c.cyan('hint')} ${event.hint}`}`;
     case 'told':
-      if (event.hosts === 0) return c.red('No host answered.');
+      if (event.hosts === 0) return c.red('No host could be looked at.');
       return event.changes + event.unknown === 0
         ? `${c.green('Nothing to change')} on ${count(event.hosts, 'host')}.`
         : `${c.bold(count(event.changes, 'change'))}${event.unknown > 0 ? `, ${event.unknown} that cannot be known yet (?)` : ''} on ${count(event.hosts, 'host')}.`;
@@ -112,7 +112,7 @@ function nextText(summary: Summary, command: string): string {
   if (summary.skipped > 0) return 'Interrupted. Run `cellwise apply` again: it goes on with what is left.';
   if (summary.failed > 0 && command === 'apply')
     return 'What failed is above. Mend its cause and run `cellwise apply` again: it goes on with what is left.';
-  if (summary.unreachable > 0) return 'Run it again when the hosts that did not answer are back.';
+  if (summary.unreachable > 0) return 'Run it again when the cause is gone for which hosts could not be worked on: it is above.';
   return '';
 }
 

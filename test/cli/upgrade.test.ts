@@ -78,6 +78,18 @@ describe('rehearse', () => {
     expect([code, err]).toEqual([3, expect.stringContaining(text)]);
   });
 
+  it('refuses a release that it does not know, at the inventory’s line when it is meant by that', async () => {
+    const unknown = await cellwise(cloud(), 'rehearse', '--from', '2020.1');
+    expect([unknown.code, unknown.err]).toEqual([3, expect.stringContaining('Cellwise does not know the release 2020.1')]);
+    const first = await cellwise('inventories/lab.yaml', 'rehearse');
+    expect([first.code, first.err]).toEqual([
+      3,
+      expect.stringMatching(
+        /^inventories\/lab\.yaml:5:12: error 2025\.1 is the first release that Cellwise knows: there is none to upgrade from/,
+      ),
+    ]);
+  });
+
   it('of a cloud that is there changes nothing but what ends it', async () => {
     const { code, out } = await cellwise(cloud(), 'rehearse', '--from', '2026.1');
     expect([code, out]).toEqual([0, expect.stringContaining('It would end well: 1 change on 5 hosts')]);

@@ -113,7 +113,7 @@ describe('the summary', () => {
       'unreachable',
       { unreachable: 2 },
       'apply',
-      '5 ok, 0 changed, 0 failed, 2 hosts unreachable in 5.0 s, 6 hosts, 1 round trip a host\nRun it again when the hosts that did not answer are back.',
+      '5 ok, 0 changed, 0 failed, 2 hosts unreachable in 5.0 s, 6 hosts, 1 round trip a host\nRun it again when the cause is gone for which hosts could not be worked on: it is above.',
     ],
     [
       'interrupted',
