@@ -135,6 +135,11 @@ export const problemCodes = {
     explain:
       'Leaving does not wipe a host. What its roles wrote there opens databases, queues and Ceph until these secrets are rotated. A warning: the command goes on.',
   },
+  'not-a-lab': {
+    title: 'An inventory that is not meant for a lab',
+    explain:
+      'A lab has bridges and containers with the addresses of the inventory, on this machine. So that a cloud of real machines is not laid over it by mistake, an inventory for a lab says so: it names the keys that the lab makes.',
+  },
   'service-needed': {
     title: 'A service is removed that another one needs',
     explain: '`cloud.services.remove` takes a role out of the cloud together with all that need it, but not what `add` asks for.',

@@ -1,5 +1,4 @@
-import { dirname, relative } from 'node:path';
-import type { Emit } from '../base/event.ts';
+import { dirname, relative, resolve } from 'node:path';
 import { Invalid } from '../base/problem.ts';
 import type { Inventory } from '../inventory/types.ts';
 import * as labs from '../lab/lab.ts';
@@ -16,8 +15,8 @@ export async function lab([action, ...words]: readonly string[], options: Option
   const output = openAudience(options, 'lab');
   switch (action) {
     case 'up': {
+      refuseOther(inventory, labs.labFiles(spec.directory));
       const machines = await labs.up(spec, output.emit);
-      tellWayIn(inventory, labs.labFiles(spec.directory), output.emit);
       say(options, `The lab ${spec.name} is up: ${machines.map(({ host, address }) => `${host} ${address}`).join(', ')}.`);
       return exits.done;
     }
@@ -31,11 +30,23 @@ export async function lab([action, ...words]: readonly string[], options: Option
   }
 }
 
-/** An inventory that names other keys than the lab's would find every host unreachable. */
-function tellWayIn(inventory: Inventory, { identity, knownHosts }: ReturnType<typeof labs.labFiles>, emit: Emit): void {
+/**
+ * A production inventory by mistake would lay bridges with its networks over this machine's routes. One that is meant for a
+ * lab names the lab's keys, without which every host would be unreachable anyway.
+ */
+function refuseOther(inventory: Inventory, files: ReturnType<typeof labs.labFiles>): void {
+  const [identity, knownHosts] = [resolve(files.identity), resolve(files.knownHosts)];
   if (inventory.hosts.every(({ ssh }) => ssh.identity === identity && ssh.knownHosts === knownHosts)) return;
-  const [ours, known] = [identity, knownHosts].map((path) => relative(dirname(inventory.file), path));
-  emit({ type: 'note', text: `to be let in, the inventory must say ssh: {user: root, identity: ${ours!}, known_hosts: ${known!}}` });
+  const [ours, known] = [identity, knownHosts].map((path) => relative(dirname(resolve(inventory.file)), path));
+  throw new Invalid([
+    inventory.document.problem({
+      code: 'not-a-lab',
+      path: ['ssh'],
+      at: 'key',
+      message: `${inventory.cloud.name} is no lab: its hosts are reached with keys that are not a lab's`,
+      hint: `For a lab, copy the inventory and write ssh: {user: root, identity: ${ours!}, known_hosts: ${known!}}`,
+    }),
+  ]);
 }
 
 function specOf(inventory: Inventory, file: string): LabSpec {

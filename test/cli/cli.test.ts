@@ -562,6 +562,11 @@ describe('hosts that nobody can reach', () => {
   });
 });
 
+it('lab up refuses an inventory of real machines, at its line, before it makes anything', async () => {
+  const { code, err } = await cellwise(['lab', 'up', '-i', 'examples/production.yaml']);
+  expect([code, err]).toEqual([3, expect.stringMatching(/^examples\/production\.yaml:\d+:1: error harbour is no lab/)]);
+});
+
 describe('on a terminal', () => {
   const typed = async (words: readonly string[], env: Readonly<Record<string, string>> = {}, main = 'src/cli/main.ts') => {
     const run = onTerminal([process.execPath, main, ...words], { env: { NO_COLOR: '', ...env } });
