@@ -25,6 +25,7 @@ import { featureFile } from './feature-file.ts';
 import { file } from './file.ts';
 import { flavor } from './flavor.ts';
 import { group } from './group.ts';
+import { heatEncryption } from './heat-encryption.ts';
 import { hostsFile } from './hosts-file.ts';
 import { image } from './image.ts';
 import { iniSetting } from './ini-setting.ts';
@@ -79,6 +80,7 @@ export const resourceTypes: readonly ResourceType[] = [
   group,
   service,
   command,
+  heatEncryption,
   hostsFile,
   timezone,
   timeSync,

@@ -75,6 +75,7 @@ describe('every type', () => {
         'ovs-datapath',
         'compute-zone',
         'online-migrations',
+        'heat-encryption',
         'nova-service',
         'nova-drain',
         'compute-drain',

@@ -237,6 +237,17 @@ export const databases: readonly Case[] = [
     answer: { code: 1, err: 'python3-nova is not installed\n' },
     found: { unknown: 'python3-nova is not installed' },
   },
+  { type: 'heat-encryption', is: 'moved already', params: { user: 'heat' }, answer: 'own\n', found: { key: 'own' }, differs: null },
+  {
+    type: 'heat-encryption',
+    is: 'not moved yet',
+    params: { user: 'heat' },
+    answer: 'not known\n',
+    found: { key: 'not known' },
+    differs: ['key'],
+    runs: ['exec runuser -u heat -- python3 -', 'heat-has-own-key'],
+  },
+  { type: 'heat-encryption', is: 'out of reach', params: { user: 'heat' }, answer: { code: 1, err: 'no\n' }, found: { unknown: 'no' } },
   {
     type: 'backup',
     is: 'absent',

@@ -56,10 +56,9 @@ afterAll(() => host.stop());
 test('what Heat encrypted with the key in its source is encrypted with its own', { timeout: 300_000 }, async () => {
   const conf = steps.find(({ params }) => params['path'] === '/etc/heat/heat.conf')!.params['content'] as Text;
   expect(reveal(conf)).toContain(`\nauth_encryption_key = ${key}\n`);
-  const { run, stdin } = steps.find(({ params }) => params['creates'] === '/var/lib/cellwise/heat-has-own-key')!.params as Record<
-    string,
-    string
-  >;
+  const { resource, params } = steps.find(({ stepType }) => stepType === 'heat-encryption')!;
+  if (resource.via !== 'shell') throw new TypeError('heat-encryption is done by a shell');
+  const { script, stdin } = resource.apply(params, undefined as never);
 
   await configure('');
   await done('rm -f /var/lib/heat/heat.db && runuser -u heat -- heat-manage db_sync && mkdir -p /var/lib/cellwise');
@@ -68,7 +67,7 @@ test('what Heat encrypted with the key in its source is encrypted with its own',
   await add('new');
   const texts = ['trust old', 'password old', 'trust new', 'password new', 'key old', 'as it is', 'key new', 'as it is'];
   expect((await all('')).split('\n').filter((line) => line === 'unreadable')).toHaveLength(3);
-  for (let times = 0; times < 2; times += 1) await done(`{ ${run!}; } <<'END'\n${stdin!}\nEND`);
+  for (let times = 0; times < 2; times += 1) await done(`{ ${script}\n} <<'END'\n${String(stdin)}\nEND`);
   expect((await all('')).trim().split('\n')).toEqual(texts);
   const known = (await all(", 'notgood but just long enough i t'")).trim().split('\n');
   expect(known.filter((line) => line !== 'as it is')).toEqual(Array<string>(6).fill('unreadable'));
