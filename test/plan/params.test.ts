@@ -2,6 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { Secret } from '../../src/base/secret.ts';
 import { resolveParams } from '../../src/plan/context.ts';
 import { checkParams, checkServices } from '../../src/plan/params.ts';
+import { readRoles } from '../../src/roles/role.ts';
 import { inventoryOf, rolesOf, secretsOf, small } from './clouds.ts';
 
 const roles = rolesOf({
@@ -128,6 +129,35 @@ describe('params for hosts that do not carry the role', () => {
     expect(problems.map(({ code, severity, place, message }) => [code, severity, `${place!.line}:${place!.column} ${message}`])).toEqual(
       expected.map((each) => ['no-effect', 'warning', `${each.replace(' ', ' These params have no effect: ')} the role db`]),
     );
+  });
+});
+
+describe('params of the roles that come with Cellwise', () => {
+  const shipped = readRoles('roles').roles;
+  it.each([
+    ['keystone: {port: 70000}', 'params.keystone.port is 70000; it must be at most 65535'],
+    ['rabbitmq: {port: 0}', 'params.rabbitmq.port is 0; it must be at least 1'],
+    [
+      "neutron-server: {vlan_range: '4000:5000'}",
+      'params.neutron-server.vlan_range is "4000:5000"; it must be two VLANs from 1 to 4094, such as 1000:1999',
+    ],
+    [
+      'openvswitch: {provider_interface: averyveryverylongname}',
+      'params.openvswitch.provider_interface is "averyveryverylongname"; it must be the name of one interface, of 15 characters at most',
+    ],
+  ])('%s is refused at the line of the inventory', (param, message) => {
+    const problems = checkParams(inventoryOf(small, `params:\n  ${param}\n`), shipped);
+    expect(problems.map(({ message: told, place }) => [told, place!.file, place!.line])).toEqual([[message, '/lab/inventory.yaml', 4]]);
+  });
+
+  it('every port is one', () => {
+    const ports = [...shipped.values()].flatMap(({ name, params }) =>
+      Object.entries(params).flatMap(([param, schema]) =>
+        /(^|_)port$/.test(param) ? [[`${name}.${param}`, schema.minimum, schema.maximum]] : [],
+      ),
+    );
+    expect(ports.length).toBeGreaterThan(15);
+    expect(ports.filter(([, least, most]) => Number(least) < 1 || most !== 65535)).toEqual([]);
   });
 });
 
