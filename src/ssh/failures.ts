@@ -251,3 +251,12 @@ function codeOf(error: NodeJS.ErrnoException): string | undefined {
   const errors: readonly NodeJS.ErrnoException[] = error instanceof AggregateError ? error.errors : [];
   return errors.at(-1)?.code ?? error.code;
 }
+
+/** Why sshd makes no connection onwards from a host. Reason 1 (RFC 4254, 5.1): it is not allowed to, whatever is at the other end. */
+export function dialFailure(host: string, error: unknown): unknown {
+  if (!(error instanceof Error) || !('reason' in error) || error.reason !== 1) return error;
+  return new Error(
+    `sshd of ${host} forwards no connections, and its APIs are reached by these: write \`AllowTcpForwarding local\` in its sshd_config and reload it`,
+    { cause: error },
+  );
+}

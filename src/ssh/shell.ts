@@ -5,7 +5,7 @@ import { sh, type Command, type Output } from '../base/command.ts';
 import { reveal } from '../base/secret.ts';
 import { Unreachable, type Holder, type HostFacts, type Shell } from '../base/shell.ts';
 import type { Transport } from './channel.ts';
-import { plain } from './failures.ts';
+import { dialFailure, plain } from './failures.ts';
 import { beatFrame, byeFrame, doneFrame, findFrame, jobFrame, takeFrame, type Answer } from './frames.ts';
 import { openLink, type Link, type LinkOptions } from './link.ts';
 
@@ -148,7 +148,9 @@ export class TransportShell implements Shell {
     if (this.#dead) throw this.#dead;
     await this.#opening;
     if (this.#transport === undefined) throw this.#lost('there is no connection');
-    return this.#transport.dial(address, port);
+    return this.#transport.dial(address, port).catch((error: unknown) => {
+      throw dialFailure(this.host, error);
+    });
   }
 
   async close(): Promise<void> {

@@ -63,6 +63,20 @@ test('root logs in, and learns about the host', async () => {
   expect(await here('ls /run/cellwise; pgrep -x head || true')).toBe('');
 });
 
+test('an sshd that forwards nothing is told what to allow', async () => {
+  await here("printf 'AllowTcpForwarding no\\n' >/etc/ssh/sshd_config.d/hardened.conf && systemctl reload ssh");
+  const shell = await open();
+  await expect(shell.dial('127.0.0.1', 22)).rejects.toThrow(
+    `sshd of ${machine.name} forwards no connections, and its APIs are reached by these: write \`AllowTcpForwarding local\` in its sshd_config`,
+  );
+  await shell.close();
+  await here("printf 'AllowTcpForwarding local\\n' >/etc/ssh/sshd_config.d/hardened.conf && systemctl reload ssh");
+  const allowed = await open();
+  (await allowed.dial('127.0.0.1', 22)).destroy();
+  await allowed.close();
+  await here('rm /etc/ssh/sshd_config.d/hardened.conf && systemctl reload ssh');
+});
+
 describe('a user with sudo', () => {
   const cases: [string, string, Sudo][] = [
     ['nopass', 'nopass ALL=(ALL) NOPASSWD: ALL', 'passwordless'],
