@@ -46,17 +46,22 @@ export class Invalid extends Error {
   }
 }
 
-/** The nearest of `candidates` to a mistyped `word`, or undefined when none is near (edit distance at most a third). */
+/**
+ * The nearest of `candidates` to a mistyped `word` (edit distance at most a third), or the only one that it begins;
+ * undefined when there is none.
+ */
 export function nearest(word: string, candidates: Iterable<string>): string | undefined {
   let best: { candidate: string; distance: number } | undefined;
+  const begun: string[] = [];
   // Nobody mistypes a name of that length, and comparing two takes the product of theirs.
   if (word.length > 200) return undefined;
   for (const candidate of candidates) {
+    if (word.length >= 3 && candidate.toLowerCase().startsWith(word.toLowerCase())) begun.push(candidate);
     if (Math.abs(candidate.length - word.length) > 3) continue;
     const distance = editDistance(word.toLowerCase(), candidate.toLowerCase());
     if (distance <= Math.max(1, Math.floor(word.length / 3)) && (!best || distance < best.distance)) best = { candidate, distance };
   }
-  return best?.candidate;
+  return best?.candidate ?? (begun.length === 1 ? begun[0] : undefined);
 }
 
 /** Levenshtein's distance, over one row at a time. */

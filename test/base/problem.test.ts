@@ -19,6 +19,9 @@ describe('nearest', () => {
     ['', undefined],
     ['x', undefined],
     ['mariadb-galera-cluster', undefined],
+    ['rab', 'rabbitmq'],
+    ['MEM', 'memcached'],
+    ['ma', undefined],
   ])('%s → %s', (word, near) => {
     expect(nearest(word, words)).toBe(near);
   });
@@ -41,6 +44,7 @@ describe('nearest', () => {
 
   it('takes the nearer of two, the first of equals, and does not mind their number', () => {
     expect(nearest('ctl', ['ctl12', 'ctl1'])).toBe('ctl1');
+    expect(nearest('neutron', ['neutron-dhcp-agent', 'neutron-l3-agent'])).toBeUndefined();
     expect(nearest('ctl3', ['ctl1', 'ctl2'])).toBe('ctl1');
     const started = performance.now();
     expect(
