@@ -50,7 +50,7 @@ function roleText(role: Role): string {
   const asked = (list: Role['health']): string[] => list.map((one) => `  ${one.type}: ${String(one.name)}, within ${one.within} s`);
   return [
     `${role.name}: ${role.summary}`,
-    `On ${role.hosts === 'first' ? 'the first of the hosts' : 'hosts'} of kind ${role.on.join(', ')}.${role.needs.length > 0 ? ` Needs ${role.needs.join(', ')}.` : ''}`,
+    `${whereText(role)}${role.needs.length > 0 ? ` Needs ${role.needs.join(', ')}.` : ''}`,
     ...(params.length > 0 ? ['Params:', ...params] : []),
     ...(role.listens.length > 0 ? ['Listens on:', ...role.listens.map(listenerText)] : []),
     'Steps:',
@@ -58,6 +58,20 @@ function roleText(role: Role): string {
     ...(role.health.length > 0 ? ['Healthy when:', ...asked(role.health)] : []),
     ...(role.verify.length > 0 ? ['Tried by `verify`:', ...asked(role.verify)] : []),
   ].join('\n');
+}
+
+function whereText({ hosts, on, storage, optional }: Role): string {
+  const kinds = `of kind ${on.join(' or ')}`;
+  const where =
+    typeof hosts === 'object'
+      ? `hosts that carry ${hosts.with}`
+      : {
+          all: `all hosts ${kinds}`,
+          first: `the first host ${kinds}`,
+          quorum: `an odd number of hosts ${kinds}`,
+          leaving: `hosts ${kinds} that leave the cloud (state: absent)`,
+        }[hosts];
+  return `On ${where}${storage === undefined ? '' : `, where storage is ${storage}`}${optional ? '; only if cloud.services adds it' : ''}.`;
 }
 
 function listenerText({ port, protocol, from, purpose, encrypted }: Role['listens'][number]): string {

@@ -349,6 +349,11 @@ describe('explain', () => {
       ],
     ],
     ['two-owners', [/^two-owners: /, /one owner/]],
+    ['nova-leaving', [/^On hosts of kind compute that leave the cloud \(state: absent\)\./m]],
+    ['glance-rbd', [/^On hosts that carry glance, where storage is ceph\./m]],
+    ['ceph-mon', [/^On an odd number of hosts of kind storage, where storage is ceph\./m]],
+    ['gnocchi', [/^On the first host of kind controller; only if cloud\.services adds it\./m]],
+    ['libvirt', [/^On all hosts of kind compute\./m]],
   ])('%s', async (topic, parts) => {
     const ended = await cellwise(['explain', topic, '-i', lab]);
     expect(ended).toMatchObject({ code: 0, err: '' });
