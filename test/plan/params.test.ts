@@ -136,6 +136,11 @@ describe('params of the roles that come with Cellwise', () => {
   const shipped = readRoles('roles').roles;
   it.each([
     ['keystone: {port: 70000}', 'params.keystone.port is 70000; it must be at most 65535'],
+    ['glance: {images: images/}', 'params.glance.images is "images/"; it must be an absolute path, such as /var/lib/glance/images'],
+    [
+      'nova-compute: {instances: srv}',
+      'params.nova-compute.instances is "srv"; it must be an absolute path, such as /var/lib/nova/instances',
+    ],
     ['rabbitmq: {port: 0}', 'params.rabbitmq.port is 0; it must be at least 1'],
     [
       "neutron-server: {vlan_range: '4000:5000'}",
