@@ -44,7 +44,6 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
   const session = saved ? asSaved(whole, saved.only ?? undefined, options.only) : whole;
   const journal = lateJournal(session);
   tellDropped(session);
-  let agreed = false as boolean;
   try {
     const summary = await engine.apply({
       ...session,
@@ -54,7 +53,6 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
         if (!midway) refuseJump(session.plan, told);
         const yes = options.yes === true || told.pending === 0 || (await ask(session, 'Apply these changes?'));
         const only = saved ? saved.only : options.only;
-        agreed = yes;
         if (yes) journal.begin(`cellwise apply${only ? ` --only ${only}` : ''} by ${session.holder.who}`);
         return yes;
       },
@@ -69,7 +67,7 @@ async function applyIn(whole: Session, planFile: string | undefined, options: Op
     }
     const exit = exitOf(summary, session.drain);
     // All hosts have what the secrets say: the former values are used nowhere.
-    if (agreed && exit === exits.done && session.only === undefined && !midway) await forgetFormer(session.secrets);
+    if (exit === exits.done && session.only === undefined && !midway) await forgetFormer(session.secrets);
     return exit;
   } finally {
     await journal.close();
