@@ -29,12 +29,12 @@ const commandLimit = 3;
 
 const megabytes = (bytes: number): number => Math.round(bytes / 1024 / 1024);
 
-/** The good hosts are this machine, whatever it runs; and commands get less time than they ask for. */
+/** The good hosts are this machine, whatever it runs and is called; and commands get less time than they ask for. */
 function onTest(shell: Shell): Shell {
   const os = { id: 'debian', like: [], version: '13', codename: 'trixie' };
   return {
     host: shell.host,
-    facts: { ...shell.facts, os },
+    facts: { ...shell.facts, hostname: shell.host, os },
     get roundTrips() {
       return shell.roundTrips;
     },
