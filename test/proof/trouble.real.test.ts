@@ -77,7 +77,7 @@ async function spoil(): Promise<void> {
 async function untilAllAtIt(): Promise<void> {
   await Promise.all([
     until('cmp1', 'pgrep -x apt-get'),
-    until('cmp2', 'ls /srv/.slow.*'),
+    until('cmp2', 'ls -d /srv/.cellwise.slow'),
     until('cmp3', 'systemctl show -p ActiveState slow | grep activating'),
   ]);
 }
@@ -157,7 +157,7 @@ describe('a deployer that is killed', () => {
     await cloud.on('cmp2', 'echo spoilt >/srv/slow; rm -f /srv/last');
     const run = cloud.start('apply', '--yes', '--only', 'role:slow');
     const ended = once(run, 'exit');
-    await until('cmp2', 'ls /srv/.slow.*');
+    await until('cmp2', 'ls -d /srv/.cellwise.slow');
     for (let i = 0; i < times; i++) {
       run.kill('SIGINT');
       await delay(300);
